@@ -1,0 +1,147 @@
+//! How the parts are put together: `Config → Bound → run until drained`.
+//!
+//! Everything is bound before anything runs, so that a taken port is a clear error and not a half-started process.
+//! One thread does it all; what must not stall it (the certificate store, name resolution) goes to tokio's blocking pool.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::cache;
+use crate::cache::Problem;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::refresh::driver::Driver;
+use crate::serve;
+use crate::serve::BindError;
+use crate::shutdown;
+use crate::shutdown::EndSignals;
+use crate::shutdown::Hangups;
+use crate::shutdown::Phase;
+use crate::sts::ErrorKind;
+use crate::sts::client::Client;
+use crate::sts::client::ResolveError;
+use crate::token::watch::watch as watch_token;
+
+/// Why nothing was started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    #[error("the process's signals could not be taken over: {0}")]
+    Signals(#[from] io::Error),
+}
+
+impl StartError {
+    /// Stable: a log field.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Bind(error) => error.code(),
+            Self::Resolve(error) => error.code(),
+            Self::Signals(_) => "SignalsUnavailable",
+        }
+    }
+}
+
+/// Bound to its addresses, not yet running.
+#[allow(missing_debug_implementations)] // holds secrets
+pub struct Bound {
+    pub serve: serve::Bound,
+    config: Config,
+    clock: Clock,
+    client: Client,
+    end: EndSignals,
+    hangups: (Hangups, watch::Receiver<u64>),
+}
+
+/// Resolves, takes over the signals, binds.
+pub async fn build(config: Config, clock: Clock) -> Result<Bound, StartError> {
+    let client = Client::resolve(Arc::new(config.role.clone()), clock.clone()).await?;
+    let end = EndSignals::install()?;
+    let hangups = Hangups::install()?;
+    let serve = serve::bind(&config.listeners, &config.admin)?;
+    Ok(Bound { serve, config, clock, client, end, hangups })
+}
+
+impl Bound {
+    /// Serves until SIGTERM or SIGINT, then drains.
+    pub async fn run(self) {
+        let Self { serve, config, clock, client, mut end, hangups: (hangups, hangup_count) } = self;
+        let metrics = Metrics::new(&config.role.name, &ErrorKind::ALL.map(ErrorKind::code));
+        let (phase, phases) = shutdown::phases();
+        let (publisher, reader) =
+            cache::role(&config.role.name, config.role.arn.as_str(), clock.read(), not_yet(&clock));
+
+        for address in serve.addresses() {
+            let authorization = config.listeners.authorization.is_some();
+            tracing::info!(endpoint = "container", %address, authorization, "serving");
+        }
+        tracing::info!(endpoint = "admin", address = %serve.admin_address(), "serving");
+        tracing::info!(
+            role = config.role.name,
+            role_arn = config.role.arn.as_str(),
+            session_name = config.role.session_name.as_str(),
+            session_seconds = config.role.session_duration.as_secs(),
+            sts_endpoint = client.endpoint(),
+            "keeping credentials fresh",
+        );
+        let server = serve.run(vec![reader], metrics.clone(), clock.clone(), phases.clone());
+        let mut background = JoinSet::new();
+        background.spawn(hangups.run());
+        let (watch, tokens) = watch_token(config.role.token_file.clone(), metrics.clone());
+        background.spawn(watch.run());
+        let driver = Driver {
+            role: config.role.name.clone(),
+            exchange: Arc::new(client),
+            tokens,
+            publisher,
+            clock,
+            metrics,
+            jitter: fastrand::f64,
+            hangups: hangup_count,
+            phases,
+        };
+        background.spawn(driver.run());
+
+        let mut server = std::pin::pin!(server);
+        let signal = tokio::select! {
+            () = &mut server => return,
+            signal = end.next() => signal,
+        };
+        tracing::info!(signal, drain_seconds = config.drain.as_secs(), "asked to end");
+        tokio::select! {
+            () = drain(server, &phase, config.drain) => tracing::info!("ended"),
+            signal = end.next() => tracing::warn!(signal, "asked again: ending at once"),
+        }
+    }
+}
+
+/// Goes on as before for `--drain`, then finishes what is in flight.
+async fn drain(mut server: impl Future<Output = ()> + Unpin, phase: &watch::Sender<Phase>, drain: Duration) {
+    let _ = phase.send(Phase::Draining);
+    if timeout(drain, &mut server).await.is_ok() {
+        return;
+    }
+    let _ = phase.send(Phase::Stopping);
+    if timeout(shutdown::GRACE, server).await.is_err() {
+        tracing::warn!("connections were still busy after {} s and are cut", shutdown::GRACE.as_secs());
+    }
+}
+
+fn not_yet(clock: &Clock) -> Problem {
+    Problem {
+        code: "CredentialsUninitialized",
+        message: "no credentials yet: the first exchange has not ended".to_owned(),
+        mend: "Wait; `/status` on the admin port and the log say what it waits for.".to_owned(),
+        since: clock.wall(),
+    }
+}

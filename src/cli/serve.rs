@@ -1,0 +1,37 @@
+//! `irsa-sidecar serve`: bind, run until drained.
+
+use crate::app;
+use crate::app::StartError;
+use crate::cli::process;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::contract::exit;
+
+pub(super) fn run(config: Config) -> u8 {
+    let Ok(runtime) = process::runtime() else {
+        return exit::SOFTWARE;
+    };
+    let status = runtime.block_on(async {
+        match app::build(config, Clock::system()).await {
+            Ok(bound) => {
+                bound.run().await;
+                0
+            }
+            Err(error) => {
+                tracing::error!(code = error.code(), "{error}");
+                status(&error)
+            }
+        }
+    });
+    // A name look-up that hangs must not hold up the end.
+    runtime.shutdown_background();
+    status
+}
+
+fn status(error: &StartError) -> u8 {
+    match error {
+        StartError::Bind(_) => exit::UNAVAILABLE,
+        StartError::Resolve(_) => exit::USAGE,
+        StartError::Signals(_) => exit::SOFTWARE,
+    }
+}

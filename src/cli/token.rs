@@ -1,0 +1,256 @@
+//! `irsa-sidecar token [FILE|-] [--json]`: what a web identity token says about itself.
+//!
+//! The claims with their meanings, its age, the time it has left, and what about it cannot work. Nothing is verified,
+//! and neither the signature nor the token itself is printed. `--json` gives
+//! `{"schema":1,"verified":false,"header":{…},"claims":{…},"issued_at","expires_at","age_seconds","seconds_left","notes":[…]}`.
+
+use std::fmt::Write as _;
+use std::io;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use serde_json::Value;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::cli::say;
+use crate::clock::Clock;
+use crate::config::env::Strings;
+use crate::config::parse_token_file;
+use crate::config::quoted;
+use crate::config::types::format_duration;
+use crate::contract::MAX_TOKEN_BYTES;
+use crate::contract::exit;
+use crate::credentials::rfc3339;
+use crate::token::Claims;
+use crate::token::ReadTokenError;
+use crate::token::Token;
+
+/// One claim as people are told it.
+struct Line {
+    claim: &'static str,
+    value: String,
+    meaning: String,
+}
+
+const STS_AUDIENCE: &str = "sts.amazonaws.com";
+const SUBJECT_PREFIX: &str = "system:serviceaccount:";
+/// The part of a token's life after which the kubelet replaces it.
+const ROTATED_AFTER: f64 = 0.8;
+/// The claims that have lines of their own.
+const TOLD: [&str; 7] = ["aud", "exp", "iat", "iss", "kubernetes.io", "nbf", "sub"];
+
+/// Prints the token; gives the exit status.
+pub fn run(file: Option<&Path>, json: bool, strings: &dyn Strings, clock: &Clock) -> u8 {
+    let err = &mut io::stderr().lock();
+    let (source, token) = match file {
+        Some(file) if file.as_os_str() == "-" => ("stdin".to_owned(), read_all(&mut io::stdin().lock())),
+        Some(file) => (quoted(&file.to_string_lossy()), Token::read(file)),
+        None => match parse_token_file(strings) {
+            Ok((file, warnings)) => {
+                warnings.iter().for_each(|warning| say(err, &format!("warning: {warning}")));
+                (quoted(&file.to_string_lossy()), Token::read(&file))
+            }
+            Err(mistakes) => {
+                say(err, &mistakes.to_string());
+                return exit::USAGE;
+            }
+        },
+    };
+    let token = match token {
+        Ok(token) => token,
+        Err(error) => {
+            say(err, &format!("No token in {source}: {error}.\n{}", error.mend()));
+            return exit::UNAVAILABLE;
+        }
+    };
+    let claims = token.claims();
+    if claims.payload.is_empty() {
+        say(err, &format!("The token in {source} has no claims that could be decoded; STS would refuse it."));
+        return exit::UNAVAILABLE;
+    }
+    let out = &mut io::stdout().lock();
+    let now = clock.wall();
+    say(out, &if json { as_json(claims, now) } else { as_text(claims, now) });
+    0
+}
+
+fn read_all(input: &mut dyn Read) -> Result<Token, ReadTokenError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_TOKEN_BYTES + 1));
+    input.take(MAX_TOKEN_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Token::parse(&bytes)
+}
+
+fn as_text(claims: &Claims, now: SystemTime) -> String {
+    let mut text = String::from("Decoded, not verified: STS decides what it is worth.\n\n");
+    for Line { claim, value, meaning } in lines(claims, now) {
+        writeln!(text, "{claim:<14} {value}").expect("writing to a String must succeed");
+        if !meaning.is_empty() {
+            writeln!(text, "{:<14} {meaning}", "").expect("writing to a String must succeed");
+        }
+    }
+    let others: Vec<_> = claims.payload.iter().filter(|(claim, _)| !TOLD.contains(&claim.as_str())).collect();
+    for (claim, value) in others {
+        writeln!(text, "{claim:<14} {}", plain(value)).expect("writing to a String must succeed");
+    }
+    let notes = notes(claims, now);
+    if !notes.is_empty() {
+        text.push_str("\nTo look at:\n");
+    }
+    for note in notes {
+        writeln!(text, "  - {note}").expect("writing to a String must succeed");
+    }
+    text
+}
+
+fn as_json(claims: &Claims, now: SystemTime) -> String {
+    let time = |time: Option<SystemTime>| time.map(rfc3339);
+    let document = json!({
+        "schema": 1,
+        "verified": false,
+        "header": claims.header,
+        "claims": claims.payload,
+        "issued_at": time(claims.issued_at()),
+        "expires_at": time(claims.expires_at()),
+        "age_seconds": claims.issued_at().map(|issued_at| seconds_between(issued_at, now)),
+        "seconds_left": claims.expires_at().map(|expires_at| seconds_between(now, expires_at)),
+        "notes": notes(claims, now),
+    });
+    serde_json::to_string_pretty(&document).expect("a JSON value must serialize")
+}
+
+fn lines(claims: &Claims, now: SystemTime) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut line = |claim, value: Option<String>, meaning: String| {
+        if let Some(value) = value {
+            lines.push(Line { claim, value, meaning });
+        }
+    };
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    line("sub", owned(claims.subject()), who(claims));
+    line(
+        "iss",
+        owned(claims.issuer()),
+        "who issued it: IAM must have an OIDC identity provider of this URL".to_owned(),
+    );
+    let audiences = claims.audiences();
+    let audiences = (!audiences.is_empty()).then(|| audiences.join(", "));
+    line(
+        "aud",
+        audiences,
+        "for whom it is meant: the identity provider must list it as a client id".to_owned(),
+    );
+    line("iat", claims.issued_at().map(rfc3339), issued(claims, now));
+    line("nbf", claims.not_before().map(rfc3339), "it is not valid before".to_owned());
+    line("exp", claims.expires_at().map(rfc3339), expires(claims, now));
+    let header = |key| claims.header.get(key).and_then(Value::as_str);
+    let key = header("kid").map(|kid| format!("signed with the issuer's key {kid}")).unwrap_or_default();
+    line("alg", owned(header("alg")), key);
+    lines
+}
+
+fn who(claims: &Claims) -> String {
+    let Some((namespace, account)) = claims
+        .subject()
+        .and_then(|sub| sub.strip_prefix(SUBJECT_PREFIX))
+        .and_then(|rest| rest.split_once(':'))
+    else {
+        return "who it is: a trust policy's condition names it".to_owned();
+    };
+    let mut who = format!("who it is: ServiceAccount {account} in namespace {namespace}");
+    if let Some(pod) = claims.kubernetes(&["pod", "name"]) {
+        who.push_str(&format!(", pod {pod}"));
+    }
+    if let Some(node) = claims.kubernetes(&["node", "name"]) {
+        who.push_str(&format!(", node {node}"));
+    }
+    who
+}
+
+fn issued(claims: &Claims, now: SystemTime) -> String {
+    let Some(issued_at) = claims.issued_at() else {
+        return String::new();
+    };
+    let mut text = match seconds_between(issued_at, now) {
+        age @ 0.. => format!("issued {} ago", span(age)),
+        age => format!("issued {} from now, by this machine's clock", span(age)),
+    };
+    if let Some(rotated_at) = rotated_at(claims) {
+        text.push_str(&format!("; the kubelet replaces it from {} on", rfc3339(rotated_at)));
+    }
+    text
+}
+
+fn expires(claims: &Claims, now: SystemTime) -> String {
+    let Some(expires_at) = claims.expires_at() else {
+        return String::new();
+    };
+    match seconds_between(now, expires_at) {
+        left @ 1.. => format!("{} left", span(left)),
+        left => format!("expired {} ago", span(left)),
+    }
+}
+
+/// What cannot work, or is about to stop working.
+fn notes(claims: &Claims, now: SystemTime) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut note = |applies: bool, text: &str| {
+        if applies {
+            notes.push(text.to_owned());
+        }
+    };
+    let expires_at = claims.expires_at();
+    note(expires_at.is_none(), "It has no expiry, which STS asks for.");
+    note(
+        expires_at.is_some_and(|expires_at| expires_at <= now),
+        "It has expired: is the file a projected volume, which the kubelet renews, or a copy of one?",
+    );
+    note(
+        expires_at.is_some_and(|at| at > now) && rotated_at(claims).is_some_and(|at| at + SLACK < now),
+        "It should have been replaced by now: is the file a projected volume, which the kubelet renews, or a copy?",
+    );
+    note(
+        [claims.not_before(), claims.issued_at()].into_iter().flatten().any(|at| at > now + SLACK),
+        "It becomes valid in the future by this machine's clock: compare the clock with the API server's.",
+    );
+    note(
+        claims.issuer().is_none_or(|iss| !iss.starts_with("https://")),
+        "Its issuer is no https:// URL, as IAM needs it.",
+    );
+    note(
+        !claims.audiences().contains(&STS_AUDIENCE),
+        "Its audience is not sts.amazonaws.com: the identity provider in IAM must list the one it has.",
+    );
+    note(
+        !claims.subject().is_some_and(|sub| sub.starts_with(SUBJECT_PREFIX)),
+        "Its subject is not a Kubernetes ServiceAccount.",
+    );
+    notes
+}
+
+/// The kubelet looks once in a while, and clocks differ.
+const SLACK: Duration = Duration::from_secs(300);
+
+fn rotated_at(claims: &Claims) -> Option<SystemTime> {
+    let issued_at = claims.issued_at()?;
+    let life = claims.expires_at()?.duration_since(issued_at).ok()?;
+    Some(issued_at + life.mul_f64(ROTATED_AFTER))
+}
+
+/// Negative when `to` is before `from`.
+fn seconds_between(from: SystemTime, to: SystemTime) -> i64 {
+    match to.duration_since(from) {
+        Ok(after) => after.as_secs().cast_signed(),
+        Err(before) => -before.duration().as_secs().cast_signed(),
+    }
+}
+
+fn span(seconds: i64) -> String {
+    format_duration(Duration::from_secs(seconds.unsigned_abs()))
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

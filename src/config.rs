@@ -1,0 +1,160 @@
+//! Every setting, parsed and validated before anything starts.
+//!
+//! A flag beats its environment variable. All mistakes are found in one go and reported together, each with the
+//! setting, the value (never a secret), the reason and an example. Empty never means insecure. Of AWS's own variables
+//! an empty one counts as unset, as the SDKs have it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::env::Strings;
+use crate::config::parser::Parser;
+use crate::secret::Secret;
+
+mod authorization;
+mod aws;
+mod duration;
+mod endpoint;
+pub mod env;
+mod file;
+mod listen;
+mod log;
+mod mistake;
+mod parser;
+mod pem;
+pub mod settings;
+#[cfg(test)]
+mod tests;
+pub mod types;
+mod unbuilt;
+mod url;
+
+pub use log::Log;
+pub use log::LogFormat;
+pub use mistake::Mistake;
+pub use mistake::Mistakes;
+pub use mistake::Warning;
+pub(crate) use mistake::quoted;
+pub use parser::Flags;
+pub use settings::settings_table;
+pub use types::RoleArn;
+pub use types::SessionName;
+
+/// What `serve` runs on.
+#[derive(Clone)]
+#[allow(missing_debug_implementations)] // holds a secret
+pub struct Config {
+    pub role: Role,
+    pub listeners: Listeners,
+    pub admin: AdminListener,
+    pub drain: Duration,
+    pub log: Log,
+}
+
+/// One named set of credentials: whose they are and how they are obtained.
+#[derive(Clone, Debug)]
+pub struct Role {
+    pub name: String,
+    pub arn: RoleArn,
+    pub token_file: PathBuf,
+    pub session_name: SessionName,
+    pub session_duration: Duration,
+    /// `AWS_CA_BUNDLE`
+    pub ca_bundle: Option<PathBuf>,
+}
+
+/// Where credentials are served, and who may have them.
+#[derive(Clone)]
+#[allow(missing_debug_implementations)] // holds a secret
+pub struct Listeners {
+    pub listeners: Vec<Listener>,
+    /// When set, every listener asks for it that does not say otherwise.
+    pub authorization: Option<Secret>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Listener {
+    pub address: SocketAddr,
+    /// Named in `--allow-unauthenticated`.
+    pub allow_unauthenticated: bool,
+    /// Part of the default: an IPv6 default that the machine cannot give is left out, said once.
+    pub is_default: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AdminListener {
+    pub address: SocketAddr,
+    /// The default `[::]` falls back to `0.0.0.0` where there is no IPv6, said once.
+    pub is_default: bool,
+}
+
+/// What `healthcheck` runs on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Healthcheck {
+    pub admin: SocketAddr,
+    /// Without it one answer decides.
+    pub wait: Option<Duration>,
+}
+
+/// A value, and what should be said about it once there is a log.
+pub type Parsed<T> = Result<(T, Vec<Warning>), Mistakes>;
+
+impl Config {
+    /// All that `serve` needs.
+    pub fn parse(flags: &Flags, strings: &dyn Strings) -> Parsed<Self> {
+        let mut parser = Parser::new(flags, strings);
+        let role = aws::role(&mut parser);
+        endpoint::check(&mut parser);
+        let mut listeners = listen::listeners(&mut parser);
+        let admin = listen::admin(&mut parser);
+        if let (Some(listeners), Some(admin)) = (&listeners, admin) {
+            listen::refuse_clash(&mut parser, listeners, admin);
+        }
+        let authorization = authorization::authorization(&mut parser);
+        listen::allow_unauthenticated(&mut parser, listeners.as_mut(), authorization.is_some());
+        unbuilt::refuse_what_is_not_built(&mut parser);
+        let drain = parser.value(&settings::DRAIN, duration::parse_drain).unwrap_or_default();
+        let log = Log::read(&mut parser);
+        parser.refuse_unknown_variables();
+        let complete = || {
+            let listeners = Listeners { listeners: listeners?, authorization };
+            Some(Self { role: role?, listeners, admin: admin?, drain, log })
+        };
+        parser.finish(complete())
+    }
+}
+
+/// All that one exchange needs, without a server.
+pub fn parse_role(flags: &Flags, strings: &dyn Strings) -> Parsed<(Role, Log)> {
+    let mut parser = Parser::new(flags, strings);
+    parser.value(&settings::ROLE, aws::check_role_name);
+    let role = aws::role(&mut parser);
+    endpoint::check(&mut parser);
+    let log = Log::read(&mut parser);
+    parser.finish(role.map(|role| (role, log)))
+}
+
+/// Where the token is.
+pub fn parse_token_file(strings: &dyn Strings) -> Parsed<PathBuf> {
+    let flags = Flags::default();
+    let mut parser = Parser::new(&flags, strings);
+    let token_file = aws::token_file(&mut parser);
+    parser.finish(token_file)
+}
+
+/// Where health is told, and how long to wait for it.
+pub fn parse_healthcheck(flags: &Flags, strings: &dyn Strings) -> Parsed<Healthcheck> {
+    let mut parser = Parser::new(flags, strings);
+    let admin = listen::admin(&mut parser);
+    if let Some(admin) = admin
+        && admin.address.port() == 0
+        && let Some(given) = parser.given(&settings::ADMIN_LISTEN)
+    {
+        // It is right for the sidecar, which takes any port that is free; which one, cannot be known here.
+        let reason = "port 0 does not say where the sidecar listens".to_owned();
+        parser.conflict(&given, reason, "Give the port that the sidecar's log names".to_owned());
+    }
+    let wait = parser.value(&settings::WAIT, duration::parse_wait);
+    parser.finish(admin.map(|admin| Healthcheck { admin: admin.address, wait }))
+}

@@ -1,0 +1,263 @@
+//! Where to listen: the listeners that serve credentials, and the admin listener.
+//!
+//! Credentials are served on loopback addresses alone. The link-local addresses of ECS, EKS Pod Identity and IMDS are
+//! known, and refused by name until what they serve is built. The admin listener may be anywhere: it has no secret.
+
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+
+use crate::config::AdminListener;
+use crate::config::Listener;
+use crate::config::mistake::Reason;
+use crate::config::mistake::Spelling;
+use crate::config::mistake::quoted;
+use crate::config::parser::Given;
+use crate::config::parser::Parser;
+use crate::config::settings::ADMIN_LISTEN;
+use crate::config::settings::ALLOW_UNAUTHENTICATED;
+use crate::config::settings::LISTEN;
+use crate::config::settings::PORT;
+use crate::contract::DEFAULT_ADMIN_PORT;
+use crate::contract::DEFAULT_PORT;
+
+const IMDS: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+];
+const CONTAINER: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+];
+/// Before an entry that is to serve IMDS on loopback.
+const IMDS_PREFIX: &str = "imds=";
+
+/// The listeners of `--listen`, else the default ones on `--port`. Both together are a mistake: the port would be
+/// ignored.
+pub(super) fn listeners(parser: &mut Parser<'_>) -> Option<Vec<Listener>> {
+    let list = parser.given(&LISTEN);
+    let port = port(parser);
+    let Some(list) = list else {
+        let port = match port {
+            Some((_, port)) => port?,
+            None => DEFAULT_PORT,
+        };
+        let ips: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        return Some(ips.map(|ip| listener(SocketAddr::new(ip, port), true)).to_vec());
+    };
+    if let Some((port, _)) = port {
+        let reason = format!("it moves the default listeners, but {} names others", list.spelling);
+        parser.conflict(&port, reason, format!("Leave it out, and write the port in {}", list.spelling));
+    }
+    let mut listeners: Vec<Listener> = Vec::new();
+    for address in addresses(parser, &list, |entry| credentials_address(entry, list.spelling))? {
+        if address.port() != 0 && listeners.iter().any(|listener| listener.address == address) {
+            parser.mistake(&list, Reason::from(format!("it names {address} twice")).mend("Name it once"));
+            return None;
+        }
+        listeners.push(listener(address, false));
+    }
+    Some(listeners)
+}
+
+/// Any address: health and metrics are for the kubelet and for Prometheus.
+pub(super) fn admin(parser: &mut Parser<'_>) -> Option<AdminListener> {
+    let Some(given) = parser.given(&ADMIN_LISTEN) else {
+        let address = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), DEFAULT_ADMIN_PORT);
+        return Some(AdminListener { address, is_default: true });
+    };
+    let spelling = given.spelling;
+    let address = parser.parse(&given, |text| {
+        let mend = match text.strip_prefix([':', '*']).map(|port| port.trim_start_matches(':')) {
+            Some(port) => format!("[::]:{port}"),
+            None => ADMIN_LISTEN.example.to_owned(),
+        };
+        socket_address(text).map_err(|reason| reason.mend(format!("For example {}", spelling.assign(&mend))))
+    })?;
+    Some(AdminListener { address, is_default: false })
+}
+
+/// One port for both is refused even where the addresses differ: people and network policies go by the port.
+pub(super) fn refuse_clash(parser: &mut Parser<'_>, listeners: &[Listener], admin: AdminListener) {
+    let port = admin.address.port();
+    if port == 0 || listeners.iter().all(|listener| listener.address.port() != port) {
+        return;
+    }
+    let reason = format!("port {port} is the admin listener's as well as a credentials listener's");
+    let (setting, given) = match admin.is_default {
+        false => (&ADMIN_LISTEN, parser.given(&ADMIN_LISTEN)),
+        true => (&LISTEN, parser.given(&LISTEN).or_else(|| parser.given(&PORT))),
+    };
+    let given = given.expect("two defaults must not clash");
+    let free = if port == DEFAULT_ADMIN_PORT { DEFAULT_PORT } else { DEFAULT_ADMIN_PORT };
+    let mend = format!("Give {} another port, or move the other; {free} is the usual one", setting.variable);
+    parser.conflict(&given, reason, mend);
+}
+
+/// Marks the listeners that may answer without the authorization token.
+pub(super) fn allow_unauthenticated(
+    parser: &mut Parser<'_>,
+    listeners: Option<&mut Vec<Listener>>,
+    has_authorization: bool,
+) {
+    let Some(given) = parser.given(&ALLOW_UNAUTHENTICATED) else {
+        return;
+    };
+    let Some(named) = addresses(parser, &given, socket_address) else {
+        return;
+    };
+    let Some(listeners) = listeners else { return };
+    for address in named {
+        match listeners.iter_mut().find(|listener| listener.address == address) {
+            Some(listener) => listener.allow_unauthenticated = true,
+            None => {
+                let all: Vec<String> =
+                    listeners.iter().map(|listener| listener.address.to_string()).collect();
+                let reason = Reason::from(format!("{address} is not one of the listeners"));
+                parser.mistake(&given, reason.mend(format!("The listeners are {}", all.join(","))));
+            }
+        }
+    }
+    if !has_authorization {
+        let message = format!("{} does nothing: no authorization token is set", given.spelling);
+        parser.warn("AllowUnauthenticatedIdle", message);
+    } else if listeners.iter().all(|listener| listener.allow_unauthenticated) {
+        let message = format!(
+            "the authorization token protects nothing: {} names every listener, so that any process in the pod is \
+             given credentials without it",
+            given.spelling
+        );
+        parser.warn("AuthorizationTokenIdle", message);
+    }
+}
+
+/// The port and how it was given; `Some(None)` inside when it was wrong.
+fn port(parser: &mut Parser<'_>) -> Option<(Given, Option<u16>)> {
+    let given = parser.given(&PORT)?;
+    if given.spelling == Spelling::Variable(PORT.variable) && parser.is_service_link(PORT.variable) {
+        let message = format!(
+            "{} was made by Kubernetes, for a Service named irsa-sidecar in this namespace, and is not used; set \
+             enableServiceLinks: false in the pod to be rid of it, or give the port with --port",
+            PORT.variable
+        );
+        parser.warn("ServiceLinkIgnored", message);
+        return None;
+    }
+    let port = parser.parse(&given, |text| {
+        text.parse()
+            .map_err(|_| Reason::from("a port is a number from 1 to 65535, or 0 for any that is free"))
+    });
+    Some((given, port))
+}
+
+/// Each entry of a comma list; none when one is wrong, all that are wrong being kept.
+fn addresses(
+    parser: &mut Parser<'_>,
+    list: &Given,
+    parse: impl Fn(&str) -> Result<SocketAddr, Reason>,
+) -> Option<Vec<SocketAddr>> {
+    let entries: Vec<_> =
+        list.value.split(',').map(str::trim).map(|entry| parser.parse(list, |_| parse(entry))).collect();
+    entries.into_iter().collect()
+}
+
+fn listener(address: SocketAddr, is_default: bool) -> Listener {
+    Listener { address, allow_unauthenticated: false, is_default }
+}
+
+fn credentials_address(entry: &str, spelling: Spelling) -> Result<SocketAddr, Reason> {
+    if let Some(entry) = entry.strip_prefix(IMDS_PREFIX) {
+        let ip = socket_address(entry)?.ip();
+        return Err(if ip.is_loopback() {
+            not_built(
+                &format!("{IMDS_PREFIX}{entry} would serve the instance metadata service (IMDS)"),
+                spelling,
+            )
+        } else {
+            Reason::from(format!("{IMDS_PREFIX} goes before a loopback address, and {ip} is none"))
+        });
+    }
+    // The well-known addresses have a well-known port, 80, and may be written without it.
+    let ip = entry
+        .trim_matches(['[', ']'])
+        .parse()
+        .or_else(|_| entry.parse().map(|address: SocketAddr| address.ip()));
+    match ip {
+        Ok(ip) if IMDS.contains(&ip) => {
+            return Err(not_built(
+                &format!("{ip} would serve the instance metadata service (IMDS)"),
+                spelling,
+            ));
+        }
+        Ok(ip) if CONTAINER.contains(&ip) => {
+            return Err(not_built(
+                &format!("{ip} would serve container credentials at a link-local address"),
+                spelling,
+            ));
+        }
+        _ => {}
+    }
+    let address = socket_address(entry)?;
+    if !address.ip().is_loopback() {
+        let why = format!(
+            "{} is not a loopback address: whoever reaches it over the network would be given the role's credentials",
+            address.ip()
+        );
+        let mend = spelling.assign(&format!("127.0.0.1:{}", address.port()));
+        return Err(Reason::from(why).mend(format!("For example {mend}")));
+    }
+    Ok(address)
+}
+
+fn not_built(what: &str, spelling: Spelling) -> Reason {
+    Reason::from(format!("{what}, which is not built yet"))
+        .mend(format!("Use a loopback address, for example {}", spelling.assign(LISTEN.example)))
+}
+
+/// `IP:PORT`, with every other form that people write refused for its own reason.
+fn socket_address(text: &str) -> Result<SocketAddr, Reason> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return match address {
+            SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+                Err(format!("{} has a zone, which no listener needs", quoted(text)).into())
+            }
+            SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+                Some(v4) => Err(Reason::from(format!("{} is an IPv4 address in IPv6 clothes", v6.ip()))
+                    .mend(format!("Write {v4}:{}", v6.port()))),
+                None => Ok(address),
+            },
+            SocketAddr::V4(_) => Ok(address),
+        };
+    }
+    let shown = quoted(text);
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    if text.is_empty() {
+        return Err("it has an empty entry".into());
+    }
+    if text.contains("://") {
+        return Err(format!("{shown} is a URL; an address is IP:PORT").into());
+    }
+    if host.eq_ignore_ascii_case("localhost") {
+        let port = if port.is_empty() { DEFAULT_PORT.to_string() } else { port.to_owned() };
+        return Err(Reason::from("localhost is a name that may mean 127.0.0.1, [::1] or both")
+            .mend(format!("Write 127.0.0.1:{port},[::1]:{port}")));
+    }
+    if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
+        let with_port = SocketAddr::new(ip, DEFAULT_PORT);
+        return Err(match ip {
+            IpAddr::V6(v6) if !v6.is_loopback() && !text.starts_with('[') => {
+                format!("{shown} names no port, or is an IPv6 address without its brackets").into()
+            }
+            _ => Reason::from(format!("{shown} names no port")).mend(format!("Write {with_port}")),
+        });
+    }
+    if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+        return Err(format!("in {shown} the port is not a number from 0 to 65535").into());
+    }
+    if host.is_empty() || host == "*" || text.parse::<u16>().is_ok() {
+        return Err(format!("{shown} names no address to listen on").into());
+    }
+    Err(format!("{shown} is not an IP address and a port; names are not looked up").into())
+}

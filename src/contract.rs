@@ -1,0 +1,84 @@
+//! Every name that crosses the border of this process: settings, paths, headers, ports, limits.
+//!
+//! Whoever scripts against irsa-sidecar depends on what is written here; a change is a breaking change.
+//! AWS's own variables keep the meaning that the AWS SDKs give them.
+
+use std::time::Duration;
+
+// ---- Our settings: flag (without dashes) and variable ----
+
+pub const ENV_LISTEN: &str = "IRSA_SIDECAR_LISTEN";
+pub const ENV_PORT: &str = "IRSA_SIDECAR_PORT";
+pub const ENV_ADMIN_LISTEN: &str = "IRSA_SIDECAR_ADMIN_LISTEN";
+pub const ENV_SESSION_DURATION: &str = "IRSA_SIDECAR_SESSION_DURATION";
+pub const ENV_AUTHORIZATION_TOKEN_FILE: &str = "IRSA_SIDECAR_AUTHORIZATION_TOKEN_FILE";
+pub const ENV_AUTHORIZATION_TOKEN: &str = "IRSA_SIDECAR_AUTHORIZATION_TOKEN";
+pub const ENV_IMDS: &str = "IRSA_SIDECAR_IMDS";
+pub const ENV_ALLOW_UNAUTHENTICATED: &str = "IRSA_SIDECAR_ALLOW_UNAUTHENTICATED";
+pub const ENV_IMDS_UPSTREAM: &str = "IRSA_SIDECAR_IMDS_UPSTREAM";
+pub const ENV_IMDS_UPSTREAM_ALLOW: &str = "IRSA_SIDECAR_IMDS_UPSTREAM_ALLOW";
+pub const ENV_IMDS_AVAILABILITY_ZONE: &str = "IRSA_SIDECAR_IMDS_AVAILABILITY_ZONE";
+pub const ENV_IMDS_INSTANCE_ID: &str = "IRSA_SIDECAR_IMDS_INSTANCE_ID";
+pub const ENV_IMDS_INSTANCE_TYPE: &str = "IRSA_SIDECAR_IMDS_INSTANCE_TYPE";
+pub const ENV_ROLES_FILE: &str = "IRSA_SIDECAR_ROLES_FILE";
+pub const ENV_DRAIN: &str = "IRSA_SIDECAR_DRAIN";
+pub const ENV_LOG: &str = "IRSA_SIDECAR_LOG";
+pub const ENV_LOG_FORMAT: &str = "IRSA_SIDECAR_LOG_FORMAT";
+/// Every variable of ours starts with this; one that does and is not known is a mistake, named at start.
+pub const ENV_PREFIX: &str = "IRSA_SIDECAR_";
+
+// ---- AWS's settings ----
+
+pub const ENV_ROLE_ARN: &str = "AWS_ROLE_ARN";
+pub const ENV_WEB_IDENTITY_TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+pub const ENV_ROLE_SESSION_NAME: &str = "AWS_ROLE_SESSION_NAME";
+pub const ENV_REGION: &str = "AWS_REGION";
+pub const ENV_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
+pub const ENV_STS_REGIONAL_ENDPOINTS: &str = "AWS_STS_REGIONAL_ENDPOINTS";
+pub const ENV_USE_FIPS_ENDPOINT: &str = "AWS_USE_FIPS_ENDPOINT";
+pub const ENV_USE_DUALSTACK_ENDPOINT: &str = "AWS_USE_DUALSTACK_ENDPOINT";
+pub const ENV_ENDPOINT_URL_STS: &str = "AWS_ENDPOINT_URL_STS";
+pub const ENV_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+pub const ENV_CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+
+// ---- The downward API, for the session name ----
+
+pub const ENV_POD_NAME: &str = "POD_NAME";
+pub const ENV_POD_NAMESPACE: &str = "POD_NAMESPACE";
+pub const ENV_HOSTNAME: &str = "HOSTNAME";
+
+// ---- Defaults and bounds ----
+
+pub const DEFAULT_PORT: u16 = 9911;
+pub const DEFAULT_ADMIN_PORT: u16 = 9912;
+pub const DEFAULT_SESSION_DURATION: Duration = Duration::from_secs(3600);
+/// STS's own bounds on `DurationSeconds`.
+pub const MIN_SESSION_DURATION: Duration = Duration::from_secs(900);
+pub const MAX_SESSION_DURATION: Duration = Duration::from_secs(43_200);
+/// STS's own bound on `WebIdentityToken`, in characters.
+pub const MAX_TOKEN_BYTES: usize = 20_000;
+/// The role that is kept when there is no roles file.
+pub const DEFAULT_ROLE: &str = "default";
+
+// ---- Paths ----
+
+pub const PATH_CREDENTIALS: &str = "/v1/credentials";
+pub const PATH_LIVE: &str = "/live";
+pub const PATH_READY: &str = "/ready";
+pub const PATH_METRICS: &str = "/metrics";
+pub const PATH_STATUS: &str = "/status";
+
+// ---- What an application is given ----
+
+pub const ENV_CONTAINER_CREDENTIALS_FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+pub const ENV_CONTAINER_AUTHORIZATION_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+
+/// Exit statuses, after BSD's `sysexits.h`.
+pub mod exit {
+    /// Bad usage or configuration: mend it and start again.
+    pub const USAGE: u8 = 64;
+    /// Something needed is unavailable: STS, a port, a running sidecar.
+    pub const UNAVAILABLE: u8 = 69;
+    /// A fault of ours.
+    pub const SOFTWARE: u8 = 70;
+}

@@ -1,0 +1,194 @@
+//! Temporary credentials, and the arithmetic of their freshness.
+//!
+//! Nothing here reads a clock: `now` is STS's time and comes from outside. The numbers are the freshness contract's
+//! (README, "Freshness"): refresh between 40 % and 50 % of a session's life, never serve one about to end.
+
+use std::time::Duration;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+/// What STS gave for one role.
+#[derive(Clone)]
+#[allow(missing_debug_implementations)] // holds secrets
+pub struct Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: Secret,
+    pub session_token: Secret,
+    /// When STS stops honouring them, in STS's time.
+    pub expires_at: SystemTime,
+    /// When STS issued them, in STS's time.
+    pub issued_at: SystemTime,
+    /// The role that was asked for.
+    pub role_arn: String,
+    /// The account of that role, or of the assumed one; other STS implementations know none.
+    pub account_id: Option<String>,
+}
+
+/// Below this much life left, credentials are worse than a 503: some SDKs spin or hang on them (clients.md rule 34).
+const FLOOR: Duration = Duration::from_secs(60);
+/// Sessions shorter than STS allows come from test servers alone; for them the floor shrinks along.
+const SHORT_SESSION: Duration = Duration::from_secs(900);
+const SHORT_SESSION_FLOOR_DIVISOR: u32 = 15;
+/// The part of a session's life after which it is refreshed, at the earliest, and how much later at most.
+const REFRESH_AFTER: f64 = 0.4;
+const REFRESH_SPREAD: f64 = 0.1;
+/// Sessions shorter than this cannot always have 25 minutes left.
+pub const COMFORTABLE_SESSION: Duration = Duration::from_secs(3600);
+
+/// What a body holds beside the session token, at most: keys, an ARN of 2,048 characters, two keys, a date.
+const BODY_OVERHEAD: usize = 3072;
+
+/// The life of one set of credentials, without the credentials.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lifetime {
+    pub issued_at: SystemTime,
+    pub expires_at: SystemTime,
+}
+
+impl Lifetime {
+    pub fn length(&self) -> Duration {
+        self.expires_at.duration_since(self.issued_at).unwrap_or_default()
+    }
+
+    /// When to replace them; `jitter` is in `0.0..1.0`, so that a fleet does not move in step.
+    pub fn refresh_at(&self, jitter: f64) -> SystemTime {
+        self.issued_at + self.length().mul_f64(REFRESH_AFTER + REFRESH_SPREAD * jitter.clamp(0.0, 1.0))
+    }
+
+    /// The last moment at which they may be served.
+    pub fn serve_until(&self) -> SystemTime {
+        self.expires_at - self.floor().min(self.length())
+    }
+
+    pub fn may_be_served(&self, now: SystemTime) -> bool {
+        now < self.serve_until()
+    }
+
+    pub fn remaining(&self, now: SystemTime) -> Duration {
+        self.expires_at.duration_since(now).unwrap_or_default()
+    }
+
+    fn floor(&self) -> Duration {
+        let length = self.length();
+        if length < SHORT_SESSION { length / SHORT_SESSION_FLOOR_DIVISOR } else { FLOOR }
+    }
+}
+
+impl Credentials {
+    pub fn lifetime(&self) -> Lifetime {
+        Lifetime { issued_at: self.issued_at, expires_at: self.expires_at }
+    }
+
+    /// The body that the container endpoint serves: one flat object on one line, which the pickiest parsers accept
+    /// (clients.md rules 27–30: `RoleArn` for s3fs, `Expiration` in whole seconds for boto, no empty value for Fluent Bit).
+    ///
+    /// The buffer is wiped when the last response that points at it has gone.
+    pub fn container_body(&self) -> Bytes {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            code: &'static str,
+            role_arn: &'a str,
+            access_key_id: &'a str,
+            secret_access_key: &'a str,
+            token: &'a str,
+            expiration: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            account_id: Option<&'a str>,
+        }
+        let body = Body {
+            code: "Success",
+            role_arn: &self.role_arn,
+            access_key_id: &self.access_key_id,
+            secret_access_key: self.secret_access_key.expose(),
+            token: self.session_token.expose(),
+            expiration: rfc3339(self.expires_at),
+            account_id: self.account_id.as_deref().filter(|account| !account.is_empty()),
+        };
+        // Sized ahead: growing would leave a copy behind in freed memory.
+        let mut buffer = Zeroizing::new(Vec::with_capacity(BODY_OVERHEAD + self.session_token.len()));
+        serde_json::to_writer(&mut *buffer, &body).expect("a flat structure of strings must serialize");
+        Bytes::from_owner(buffer)
+    }
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ`, the only form that every SDK reads. Times before 1970 or after 9999 do not occur.
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+    }
+
+    fn lifetime(seconds: u64) -> Lifetime {
+        Lifetime { issued_at: at(0), expires_at: at(seconds) }
+    }
+
+    #[test]
+    fn refreshes_between_forty_and_fifty_percent() {
+        assert_eq!(lifetime(3600).refresh_at(0.0), at(1440));
+        assert_eq!(lifetime(3600).refresh_at(1.0), at(1800));
+        assert_eq!(lifetime(10).refresh_at(0.5), at(4) + Duration::from_millis(500));
+    }
+
+    #[test]
+    fn an_hour_refreshed_on_time_always_has_25_minutes_left() {
+        for jitter in [0.0, 0.3, 0.99, 1.0] {
+            let left = lifetime(3600).remaining(lifetime(3600).refresh_at(jitter));
+            assert!(left >= Duration::from_secs(25 * 60), "{left:?} at jitter {jitter}");
+        }
+    }
+
+    #[test]
+    fn is_not_served_with_less_than_a_minute_left() {
+        assert!(lifetime(3600).may_be_served(at(3539)));
+        assert!(!lifetime(3600).may_be_served(at(3540)));
+        assert!(!lifetime(3600).may_be_served(at(9999)));
+    }
+
+    #[test]
+    fn the_floor_of_a_test_servers_short_session_is_a_fifteenth() {
+        assert_eq!(lifetime(15).serve_until(), at(14));
+        assert_eq!(lifetime(900).serve_until(), at(840));
+        assert_eq!(lifetime(0).serve_until(), at(0));
+    }
+
+    #[test]
+    fn an_expiry_before_the_issue_is_never_served() {
+        let backwards = Lifetime { issued_at: at(10), expires_at: at(0) };
+        assert!(!backwards.may_be_served(at(5)));
+        assert_eq!(backwards.refresh_at(0.5), at(10));
+    }
+
+    #[test]
+    fn the_container_body_is_one_flat_line_in_the_documented_order() {
+        let mut credentials = Credentials {
+            access_key_id: "ASIAIOSFODNN7EXAMPLE".to_owned(),
+            secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG".to_owned()),
+            session_token: Secret::new("IQoJ//b3Jp+Z2lu=".to_owned()),
+            expires_at: at(0),
+            issued_at: at(0),
+            role_arn: "arn:aws:iam::111122223333:role/app".to_owned(),
+            account_id: Some("111122223333".to_owned()),
+        };
+        assert_eq!(
+            credentials.container_body(),
+            r#"{"Code":"Success","RoleArn":"arn:aws:iam::111122223333:role/app","AccessKeyId":"ASIAIOSFODNN7EXAMPLE","SecretAccessKey":"wJalrXUtnFEMI/K7MDENG","Token":"IQoJ//b3Jp+Z2lu=","Expiration":"2027-01-15T08:00:00Z","AccountId":"111122223333"}"#
+        );
+        for unknown in [None, Some(String::new())] {
+            credentials.account_id = unknown;
+            let body = credentials.container_body();
+            assert!(!body.windows(9).any(|window| window == b"AccountId"));
+        }
+    }
+}

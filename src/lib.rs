@@ -1,0 +1,22 @@
+//! The in-pod credential sidecar that gives old AWS SDKs the IAM role of their Kubernetes service account.
+//!
+//! Reading order: [`contract`] has every name that crosses the process border, [`credentials`] the value that all is
+//! about, [`refresh`] the policy that keeps it fresh, [`sts`] and [`token`] the two doors it needs, [`cache`] the place
+//! where it lies, [`serve`] how it is handed out, [`app`] how the parts are put together.
+
+pub mod app;
+pub mod backoff;
+pub mod cache;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod contract;
+pub mod credentials;
+pub mod log;
+pub mod metrics;
+pub mod refresh;
+pub mod secret;
+pub mod serve;
+pub mod shutdown;
+pub mod sts;
+pub mod token;

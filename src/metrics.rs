@@ -1,0 +1,237 @@
+//! What the process counts, in the OpenMetrics text that Prometheus scrapes; the door to `prometheus-client`.
+//!
+//! | family (`irsa_sidecar_…`) | labels | |
+//! |---|---|---|
+//! | `credentials_expiry_timestamp_seconds` | role | when the held credentials expire |
+//! | `refresh_timestamp_seconds` | role | when they were obtained |
+//! | `next_refresh_timestamp_seconds` | role | when the next exchange is due |
+//! | `exchange_total` | role, result, code | exchanges; `result` is `success` (empty `code`) or `failure` |
+//! | `exchange_duration_seconds` | role | |
+//! | `token_expiry_timestamp_seconds` | | `exp` of the token last read |
+//! | `token_changes_total`, `token_read_failures_total` | | |
+//! | `requests_total` | endpoint, status, sdk | `sdk` is a closed list, see [`Sdk`] |
+//! | `request_duration_seconds` | endpoint | from the end of the request's head to its answer |
+//! | `connections` | endpoint | open now |
+//! | `connections_closed_total` | endpoint, reason | those that we closed, see [`Closed`] |
+//! | `accept_errors_total` | endpoint | |
+//! | `build_info` | version, commit, target | |
+//!
+//! Every family is there from the start, and so is every series that an alert reads. A timestamp that is not known is 0.
+//! Request counts are plain atomics in a table: a request costs two additions, no look-up by name.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+mod sdk;
+mod surface;
+
+pub use sdk::Sdk;
+pub use surface::Closed;
+pub use surface::Endpoint;
+
+use surface::Surfaces;
+
+/// What `/metrics` is served as.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const PREFIX: &str = "irsa_sidecar";
+const EXCHANGE_BUCKETS: [f64; 9] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Counts for the whole process; clones count together.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Inner>);
+
+type Role = [(&'static str, String); 1];
+type ExchangeLabels = [(&'static str, String); 3];
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    expiry: Family<Role, Gauge>,
+    refreshed: Family<Role, Gauge>,
+    next_refresh: Family<Role, Gauge>,
+    exchanges: Family<ExchangeLabels, Counter>,
+    exchange_duration: Family<Role, Histogram, fn() -> Histogram>,
+    token_expiry: Gauge,
+    token_changes: Counter,
+    token_read_failures: Counter,
+    surfaces: Surfaces,
+}
+
+impl Metrics {
+    /// `role`'s series exist from the start, with one for each way in which an exchange can fail.
+    pub fn new(role: &str, exchange_codes: &[&'static str]) -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let build = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("commit", option_env!("IRSA_SIDECAR_COMMIT").unwrap_or("unknown")),
+            ("target", option_env!("IRSA_SIDECAR_TARGET").unwrap_or("unknown")),
+        ];
+        registry.register("build", "What is running", Info::new(build));
+
+        let expiry = Family::default();
+        registry.register(
+            "credentials_expiry_timestamp_seconds",
+            "When the credentials that are held expire; 0 before there are any",
+            expiry.clone(),
+        );
+        let refreshed = Family::default();
+        registry.register("refresh_timestamp_seconds", "When they were obtained", refreshed.clone());
+        let next_refresh = Family::default();
+        registry.register(
+            "next_refresh_timestamp_seconds",
+            "When the next exchange is due; 0 while it waits for the token",
+            next_refresh.clone(),
+        );
+        let exchanges = Family::default();
+        registry.register("exchange", "Exchanges of the token at STS, by how they ended", exchanges.clone());
+        let exchange_duration = Family::new_with_constructor(exchange_histogram as fn() -> Histogram);
+        registry.register(
+            "exchange_duration_seconds",
+            "How long exchanges took, failed ones included",
+            exchange_duration.clone(),
+        );
+
+        let token_expiry = Gauge::default();
+        registry.register(
+            "token_expiry_timestamp_seconds",
+            "When the token says that it expires; 0 while unknown",
+            token_expiry.clone(),
+        );
+        let token_changes = Counter::default();
+        registry.register("token_changes", "New tokens found in the file", token_changes.clone());
+        let token_read_failures = Counter::default();
+        registry.register(
+            "token_read_failures",
+            "Attempts to read the token that found none, or a bad one",
+            token_read_failures.clone(),
+        );
+
+        let surfaces = Surfaces::register(&mut registry);
+
+        let inner = Inner {
+            registry,
+            expiry,
+            refreshed,
+            next_refresh,
+            exchanges,
+            exchange_duration,
+            token_expiry,
+            token_changes,
+            token_read_failures,
+            surfaces,
+        };
+        inner.open_series(role, exchange_codes);
+        Self(Arc::new(inner))
+    }
+
+    pub fn exchange_succeeded(
+        &self,
+        role: &str,
+        at: SystemTime,
+        expires_at: SystemTime,
+        next_at: SystemTime,
+        took: Duration,
+    ) {
+        let label = role_label(role);
+        self.0.expiry.get_or_create(&label).set(seconds(Some(expires_at)));
+        self.0.refreshed.get_or_create(&label).set(seconds(Some(at)));
+        self.0.next_refresh.get_or_create(&label).set(seconds(Some(next_at)));
+        self.0.exchanges.get_or_create(&exchange_labels(role, "success", "")).inc();
+        self.0.exchange_duration.get_or_create(&label).observe(took.as_secs_f64());
+    }
+
+    /// What is held stays as it was; `next_at` is none while only a new token can help.
+    pub fn exchange_failed(
+        &self,
+        role: &str,
+        code: &'static str,
+        next_at: Option<SystemTime>,
+        took: Duration,
+    ) {
+        let label = role_label(role);
+        self.0.next_refresh.get_or_create(&label).set(seconds(next_at));
+        self.0.exchanges.get_or_create(&exchange_labels(role, "failure", code)).inc();
+        self.0.exchange_duration.get_or_create(&label).observe(took.as_secs_f64());
+    }
+
+    pub fn token_changed(&self, expires_at: Option<SystemTime>) {
+        self.0.token_expiry.set(seconds(expires_at));
+        self.0.token_changes.inc();
+    }
+
+    pub fn token_read_failed(&self) {
+        self.0.token_read_failures.inc();
+    }
+
+    pub fn request(&self, endpoint: Endpoint, status: u16, sdk: Sdk, took: Duration) {
+        self.0.surfaces.request(endpoint, status, sdk, took);
+    }
+
+    pub fn connection_opened(&self, endpoint: Endpoint) {
+        self.0.surfaces.of(endpoint).connections.inc();
+    }
+
+    pub fn connection_ended(&self, endpoint: Endpoint) {
+        self.0.surfaces.of(endpoint).connections.dec();
+    }
+
+    /// Says why, beside [`Self::connection_ended`].
+    pub fn connection_closed(&self, endpoint: Endpoint, reason: Closed) {
+        self.0.surfaces.of(endpoint).closed[reason as usize].inc();
+    }
+
+    pub fn accept_failed(&self, endpoint: Endpoint) {
+        self.0.surfaces.of(endpoint).accept_errors.inc();
+    }
+
+    /// Everything, as it is at this moment.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.0.registry).expect("writing into a string must not fail");
+        text
+    }
+}
+
+impl Inner {
+    fn open_series(&self, role: &str, exchange_codes: &[&'static str]) {
+        let label = role_label(role);
+        for gauges in [&self.expiry, &self.refreshed, &self.next_refresh] {
+            drop(gauges.get_or_create(&label));
+        }
+        drop(self.exchange_duration.get_or_create(&label));
+        drop(self.exchanges.get_or_create(&exchange_labels(role, "success", "")));
+        for code in exchange_codes {
+            drop(self.exchanges.get_or_create(&exchange_labels(role, "failure", code)));
+        }
+    }
+}
+
+fn exchange_histogram() -> Histogram {
+    Histogram::new(EXCHANGE_BUCKETS)
+}
+
+fn role_label(role: &str) -> Role {
+    [("role", role.to_owned())]
+}
+
+fn exchange_labels(role: &str, result: &str, code: &str) -> ExchangeLabels {
+    [("role", role.to_owned()), ("result", result.to_owned()), ("code", code.to_owned())]
+}
+
+fn seconds(time: Option<SystemTime>) -> i64 {
+    let since_epoch = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since_epoch.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! Carries out what [`step`] decides: the only writer of the cache, and the only caller of STS.
+//!
+//! It waits for whatever comes first (the token, the clock, SIGHUP, the end of an exchange, the end of the process),
+//! tells the policy, and does what the policy says. There is nothing to decide here.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::cache::Problem;
+use crate::cache::Publisher;
+use crate::cache::Snapshot;
+use crate::cache::State as Served;
+use crate::clock::Clock;
+use crate::clock::TOLERATED_SKEW;
+use crate::clock::Timeline;
+use crate::clock::skew;
+use crate::credentials::COMFORTABLE_SESSION;
+use crate::credentials::rfc3339;
+use crate::metrics::Metrics;
+use crate::refresh::Action;
+use crate::refresh::Event;
+use crate::refresh::State;
+use crate::refresh::step;
+use crate::shutdown::Phase;
+use crate::sts::Exchange;
+use crate::sts::ExchangeError;
+use crate::sts::Exchanged;
+use crate::sts::Remedy;
+use crate::sts::Reply;
+use crate::token::Token;
+use crate::token::watch::Observed;
+use crate::token::watch::Tokens;
+
+/// Everything that one role's refresh touches.
+#[allow(missing_debug_implementations)] // holds secrets
+pub struct Driver<E> {
+    pub role: String,
+    pub exchange: Arc<E>,
+    pub tokens: Tokens,
+    pub publisher: Publisher,
+    pub clock: Clock,
+    pub metrics: Metrics,
+    /// In `0.0..1.0`, drawn afresh at each call.
+    pub jitter: fn() -> f64,
+    /// Changes with each SIGHUP.
+    pub hangups: watch::Receiver<u64>,
+    pub phases: watch::Receiver<Phase>,
+}
+
+/// What is waited for beside the clock.
+enum Woken {
+    ByClock,
+    ByExchange(Result<Exchanged, ExchangeError>),
+    ByHangup,
+    ByShutdown,
+    ByToken,
+}
+
+type InFlight = Pin<Box<dyn Future<Output = Result<Exchanged, ExchangeError>> + Send>>;
+
+struct Running<E> {
+    driver: Driver<E>,
+    state: State,
+    timeline: Timeline,
+    token: Option<Arc<Token>>,
+    token_changes: u64,
+    in_flight: Option<InFlight>,
+    started_at: Instant,
+    told: Told,
+}
+
+/// What has been said already, so that it is said once and not a thousand times.
+#[derive(Default)]
+struct Told {
+    failure: Option<&'static str>,
+    skew: bool,
+    short_session: bool,
+    unservable: bool,
+}
+
+impl<E: Exchange> Driver<E> {
+    /// Keeps the role's credentials fresh until accepting stops; an exchange in flight is dropped then.
+    pub async fn run(self) {
+        let reading = self.clock.read();
+        let mut running = Running {
+            state: State::new(reading.wall),
+            timeline: Timeline::local(reading),
+            token: None,
+            token_changes: 0,
+            in_flight: None,
+            started_at: reading.steady,
+            told: Told::default(),
+            driver: self,
+        };
+        let mut action = running.token_looked_at();
+        while action != Action::Stop {
+            let deadline = running.carry_out(action);
+            let woken = running.wait(deadline).await;
+            action = match woken {
+                Woken::ByClock => running.tell(Event::Tick),
+                Woken::ByToken => running.token_looked_at(),
+                Woken::ByHangup => {
+                    tracing::info!(
+                        role = running.driver.role,
+                        "SIGHUP: exchanging now, at most once in 10 s"
+                    );
+                    running.tell(Event::ExchangeNow)
+                }
+                Woken::ByShutdown => running.tell(Event::Shutdown),
+                Woken::ByExchange(result) => running.exchange_ended(result),
+            };
+            running.watch_expiry();
+        }
+    }
+}
+
+impl<E: Exchange> Running<E> {
+    fn now(&self) -> SystemTime {
+        self.timeline.now(self.driver.clock.read())
+    }
+
+    fn tell(&mut self, event: Event) -> Action {
+        let (state, action) = step(self.state.clone(), event, self.now(), (self.driver.jitter)());
+        self.state = state;
+        action
+    }
+
+    /// Starts an exchange, or finds out until when to wait.
+    fn carry_out(&mut self, action: Action) -> Option<Instant> {
+        match action {
+            Action::Exchange => {
+                let token = self.token.clone().expect("the policy must not exchange before a token was read");
+                let exchange = self.driver.exchange.clone();
+                self.started_at = self.driver.clock.steady();
+                self.in_flight = Some(Box::pin(async move { exchange.exchange(&token).await }));
+                None
+            }
+            Action::WaitUntil(at) => {
+                let reading = self.driver.clock.read();
+                let wait = at.duration_since(self.timeline.now(reading)).unwrap_or_default();
+                Some(reading.steady + wait)
+            }
+            Action::Wait | Action::Stop => None,
+        }
+    }
+
+    async fn wait(&mut self, deadline: Option<Instant>) -> Woken {
+        let in_flight = &mut self.in_flight;
+        tokio::select! {
+            result = async { match in_flight { Some(call) => call.await, None => std::future::pending().await } } => {
+                *in_flight = None;
+                Woken::ByExchange(result)
+            }
+            () = async { match deadline { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => Woken::ByClock,
+            () = self.driver.tokens.looked() => Woken::ByToken,
+            Ok(()) = self.driver.hangups.changed() => Woken::ByHangup,
+            _ = self.driver.phases.wait_for(|phase| *phase == Phase::Stopping) => Woken::ByShutdown,
+        }
+    }
+
+    /// The token file was looked at: the beat of the house, with or without news.
+    fn token_looked_at(&mut self) -> Action {
+        let Observed { token, changes, problem, .. } = self.driver.tokens.observe();
+        self.token = token;
+        if changes != self.token_changes {
+            self.token_changes = changes;
+            return self.tell(Event::TokenChanged);
+        }
+        if self.token.is_none()
+            && let Some(problem) = problem
+        {
+            self.publish_problem(problem.code(), format!("no web identity token: {problem}"), problem.mend());
+        }
+        self.tell(Event::Tick)
+    }
+
+    fn exchange_ended(&mut self, result: Result<Exchanged, ExchangeError>) -> Action {
+        let reply = match &result {
+            Ok(exchanged) => &exchanged.reply,
+            Err(error) => &error.reply,
+        };
+        self.hear(reply);
+        let took = self.driver.clock.steady() - self.started_at;
+        match result {
+            Ok(exchanged) => self.succeeded(&exchanged, took),
+            Err(error) => self.failed(&error, took),
+        }
+    }
+
+    /// Whatever STS answers, its `Date` tells its time.
+    fn hear(&mut self, reply: &Reply) {
+        let Some(date) = reply.date else { return };
+        let reading = self.driver.clock.read();
+        self.timeline = Timeline::heard(date, reading);
+        let apart = skew(date, reading.wall);
+        if apart > TOLERATED_SKEW && !self.told.skew {
+            self.told.skew = true;
+            tracing::warn!(
+                role = self.driver.role,
+                local = rfc3339(reading.wall),
+                sts = rfc3339(date),
+                "this node's clock and STS's are {} s apart; the schedule goes by STS's. Check NTP on the node",
+                apart.as_secs(),
+            );
+        } else if apart <= TOLERATED_SKEW {
+            self.told.skew = false;
+        }
+    }
+
+    fn succeeded(&mut self, exchanged: &Exchanged, took: Duration) -> Action {
+        let credentials = &exchanged.credentials;
+        let lifetime = credentials.lifetime();
+        let failures = self.state.failures();
+        let action = self.tell(Event::ExchangeSucceeded(lifetime));
+        let next = self.state.next_exchange_at().unwrap_or(lifetime.expires_at);
+        let snapshot = Snapshot::new(credentials, exchanged.assumed_role_arn.clone());
+        tracing::info!(
+            role = self.driver.role,
+            assumed_role_arn = exchanged.assumed_role_arn.as_deref().unwrap_or("not told"),
+            access_key_id = snapshot.access_key_id,
+            expires_at = rfc3339(lifetime.expires_at),
+            next_exchange_at = rfc3339(next),
+            request_id = exchanged.reply.request_id.as_deref().unwrap_or("none"),
+            took_ms = millis(took),
+            after_failures = failures,
+            "credentials exchanged",
+        );
+        if lifetime.length() + TOLERATED_SKEW < COMFORTABLE_SESSION && !self.told.short_session {
+            self.told.short_session = true;
+            tracing::warn!(
+                role = self.driver.role,
+                session_seconds = lifetime.length().as_secs(),
+                "sessions under an hour cannot always have 25 minutes left: s3fs (under 20 minutes), botocore, the \
+                 AWS SDK for Java v1 and .NET (under 15) will fetch credentials at each call",
+            );
+        }
+        self.driver.metrics.exchange_succeeded(
+            &self.driver.role,
+            lifetime.issued_at,
+            lifetime.expires_at,
+            next,
+            took,
+        );
+        self.driver.publisher.publish(Served {
+            timeline: self.timeline,
+            snapshot: Some(Arc::new(snapshot)),
+            problem: None,
+            next_exchange_at: Some(next),
+        });
+        self.told.failure = None;
+        self.told.unservable = false;
+        action
+    }
+
+    fn failed(&mut self, error: &ExchangeError, took: Duration) -> Action {
+        if error.remedy() == Remedy::WaitForToken {
+            self.driver.tokens.ask();
+        }
+        let retry_after = error.reply.retry_after;
+        let action = self.tell(Event::ExchangeFailed { remedy: error.remedy(), retry_after });
+        let next = self.state.next_exchange_at().unwrap_or_else(|| self.now());
+        let retry_in = next.duration_since(self.now()).unwrap_or_default();
+        self.driver.metrics.exchange_failed(&self.driver.role, error.code(), Some(next), took);
+        // One line while the same thing fails; each attempt shows at DEBUG.
+        if self.told.failure != Some(error.code()) {
+            self.told.failure = Some(error.code());
+            tracing::warn!(
+                role = self.driver.role,
+                code = error.code(),
+                request_id = error.reply.request_id.as_deref().unwrap_or("none"),
+                retry_in_ms = millis(retry_in),
+                took_ms = millis(took),
+                "exchange failed: {error}. {}",
+                error.kind.mend(),
+            );
+        } else {
+            tracing::debug!(
+                role = self.driver.role,
+                code = error.code(),
+                failures = self.state.failures(),
+                retry_in_ms = millis(retry_in),
+                "exchange failed again: {error}",
+            );
+        }
+        self.publish_problem(error.code(), error.to_string(), error.kind.mend());
+        action
+    }
+
+    /// Changes what is said, never what is served.
+    fn publish_problem(&self, code: &'static str, message: String, mend: &str) {
+        let held = self.driver.publisher.current();
+        let since = match &held.problem {
+            Some(problem) if problem.code == code => problem.since,
+            _ => self.now(),
+        };
+        self.driver.publisher.publish(Served {
+            timeline: self.timeline,
+            snapshot: held.snapshot.clone(),
+            problem: Some(Problem { code, message, mend: mend.to_owned(), since }),
+            next_exchange_at: self.state.next_exchange_at(),
+        });
+    }
+
+    /// Says once that there is nothing left to serve.
+    fn watch_expiry(&mut self) {
+        let held = self.driver.publisher.current();
+        let Some(snapshot) = &held.snapshot else { return };
+        if held.servable(self.driver.clock.read()).is_none() && !self.told.unservable {
+            self.told.unservable = true;
+            tracing::error!(
+                role = self.driver.role,
+                expires_at = rfc3339(snapshot.lifetime.expires_at),
+                code = held.problem.as_ref().map_or("none", |problem| problem.code),
+                "the credentials have expired and could not be replaced; requests get 503 until they can",
+            );
+        }
+    }
+}
+
+/// A number in a log is a number; the standard library's is wider than JSON's.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! The HTTP server: `Listeners → bind → run → drain`.
+//!
+//! Two surfaces. [`container`] gives credentials to clients in this pod; every request passes [`guard`]. [`admin`]
+//! gives health, metrics and status on a port of its own. Bounds on each, kept by [`roster`] and [`activity`]:
+//!
+//! | | |
+//! |---|---|
+//! | connections | 1,024 for all credential listeners together, 64 for admin; above that the one that has kept us waiting longest is closed, and while there is none accepting waits |
+//! | a request | head at most 8 KiB and 100 headers; 2 s from its first byte to its last; a body is read away, 4 KiB at most |
+//! | a response | taken within 10 s |
+//! | an idle connection | kept 75 s |
+//!
+//! A request never causes an outbound call: what is served lies in the cache.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::cache::Reader;
+use crate::clock::Clock;
+use crate::config::AdminListener;
+use crate::config::Listeners;
+use crate::metrics::Endpoint;
+use crate::metrics::Metrics;
+use crate::secret::Secret;
+use crate::shutdown::Phase;
+
+mod accept;
+mod activity;
+mod admin;
+mod answer;
+mod connection;
+mod container;
+mod guard;
+mod listen;
+mod refusal;
+mod roster;
+mod service;
+mod status;
+mod stream;
+
+pub use listen::BindError;
+pub use listen::BindReason;
+
+use accept::Acceptor;
+use accept::Listening;
+use activity::Request;
+use admin::Admin;
+use container::Container;
+use guard::Door;
+use roster::Roster;
+use service::Place;
+use service::Surface;
+
+const MAX_CONNECTIONS: usize = 1024;
+/// Its own bound, so that whoever crowds the one surface cannot starve the probes on the other.
+const MAX_ADMIN_CONNECTIONS: usize = 64;
+
+/// Every address taken, nothing accepted yet.
+#[allow(missing_debug_implementations)] // holds a secret
+pub struct Bound {
+    credentials: Vec<Opened>,
+    admin: Opened,
+}
+
+/// A bound listener.
+struct Opened {
+    listener: TcpListener,
+    address: SocketAddr,
+    authorization: Option<Secret>,
+}
+
+/// Ends what is still open when the server is dropped.
+struct CutOnDrop(Arc<Roster>);
+
+/// Takes every address, or says which one could not be had. Belongs into a tokio runtime.
+pub fn bind(listeners: &Listeners, admin: &AdminListener) -> Result<Bound, BindError> {
+    let mut credentials = Vec::new();
+    for listener in &listeners.listeners {
+        if let Some(bound) = listen::credentials(listener)? {
+            let authorization = listeners.authorization.clone().filter(|_| !listener.allow_unauthenticated);
+            credentials.push(Opened::new(bound, listener.address, authorization));
+        }
+    }
+    let opened = Opened::new(listen::admin(admin)?, admin.address, None);
+    Ok(Bound { credentials, admin: opened })
+}
+
+impl Bound {
+    /// Where credentials are served, in the order of the settings; with the real port where 0 was asked for.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.credentials.iter().map(|opened| opened.address).collect()
+    }
+
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.address
+    }
+
+    /// Serves until the phase is `Stopping`, then finishes what is in flight. Dropping it closes everything at once.
+    pub async fn run(
+        self,
+        readers: Vec<Reader>,
+        metrics: Metrics,
+        clock: Clock,
+        mut phase: watch::Receiver<Phase>,
+    ) {
+        let roster = |endpoint, bound| Roster::new(endpoint, bound, metrics.clone(), &clock);
+        let clients = CutOnDrop(roster(Endpoint::Container, MAX_CONNECTIONS));
+        let probes = CutOnDrop(roster(Endpoint::Admin, MAX_ADMIN_CONNECTIONS));
+
+        let mut accepting = JoinSet::new();
+        let mut accept = |opened: Opened, surface, roster: &CutOnDrop| {
+            let door = Door::new(opened.address, opened.authorization);
+            let place = Arc::new(Place { surface, door, metrics: metrics.clone(), clock: clock.clone() });
+            let source = Listening { listener: opened.listener, own: place.door.own() };
+            accepting.spawn(Acceptor::new(source, place, roster.0.clone()).run());
+        };
+        for opened in self.credentials {
+            accept(opened, Surface::Container(Container::new(readers.clone())), &clients);
+        }
+        let admin = Admin { readers, metrics: metrics.clone(), started: clock.read() };
+        accept(self.admin, Surface::Admin(admin), &probes);
+
+        let served = async {
+            // Whoever held the phase has gone: that is an end as well.
+            let _ = phase.wait_for(|phase| *phase == Phase::Stopping).await;
+            accepting.abort_all();
+            while accepting.join_next().await.is_some() {}
+            for CutOnDrop(roster) in [&clients, &probes] {
+                roster.ask(Request::Finish);
+            }
+            clients.0.empty().await;
+            probes.0.empty().await;
+        };
+        tokio::select! {
+            () = served => {}
+            () = clients.0.watch(&clock) => {}
+            () = probes.0.watch(&clock) => {}
+        }
+    }
+}
+
+impl Opened {
+    fn new(listener: TcpListener, asked: SocketAddr, authorization: Option<Secret>) -> Self {
+        let address = listener.local_addr().unwrap_or(asked);
+        Self { listener, address, authorization }
+    }
+}
+
+impl Drop for CutOnDrop {
+    fn drop(&mut self) {
+        self.0.ask(Request::Cut);
+    }
+}
+
+#[cfg(test)]
+mod tests;

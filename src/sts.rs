@@ -1,0 +1,224 @@
+//! The exchange of a web identity token for temporary credentials, as the rest of the house sees it.
+//!
+//! An [`ExchangeError`] says who must act: [`Remedy`] is all that the refresh policy looks at. The classes follow STS's
+//! API reference (AssumeRoleWithWebIdentity, "Errors" and "Common errors") and what the SDKs retry.
+
+use std::future::Future;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+use crate::credentials::Credentials;
+use crate::token::Token;
+
+pub mod client;
+
+/// Something that exchanges tokens: STS in production, a script in the tests of the schedule.
+pub trait Exchange: Send + Sync + 'static {
+    fn exchange(&self, token: &Token) -> impl Future<Output = Result<Exchanged, ExchangeError>> + Send;
+}
+
+/// A successful reply.
+#[allow(missing_debug_implementations)] // holds secrets
+pub struct Exchanged {
+    pub credentials: Credentials,
+    /// Who STS says we are now; other STS implementations leave it out.
+    pub assumed_role_arn: Option<String>,
+    pub reply: Reply,
+}
+
+/// What the reply said about itself.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    pub request_id: Option<String>,
+    pub date: Option<SystemTime>,
+    pub retry_after: Option<Duration>,
+}
+
+/// A failed exchange.
+#[derive(Clone, Debug, Error)]
+#[error("{message}")]
+pub struct ExchangeError {
+    pub kind: ErrorKind,
+    /// One sentence, with STS's own words where it said any; never a secret.
+    pub message: String,
+    pub reply: Reply,
+}
+
+/// Every way in which an exchange fails. The names of the first group are STS's own codes.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum ErrorKind {
+    AccessDenied,
+    ExpiredToken,
+    IdpCommunicationError,
+    IdpRejectedClaim,
+    InternalFailure,
+    InvalidIdentityToken,
+    MalformedPolicyDocument,
+    PackedPolicyTooLarge,
+    RegionDisabled,
+    ServiceUnavailable,
+    Throttling,
+    ValidationError,
+    /// A code that is not in this list.
+    Other,
+
+    /// Credentials that had already expired when they arrived.
+    AlreadyExpired,
+    CertificateUntrusted,
+    ConnectionFailed,
+    InvalidReply,
+    NameNotResolved,
+    TimedOut,
+}
+
+/// Who must act before another attempt can succeed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Remedy {
+    /// It passes by itself: try again soon.
+    Retry,
+    /// It passes by itself for a while after the start (a new identity provider takes time to be known everywhere);
+    /// after that a person must look.
+    RetryWhileStarting,
+    /// Another token is needed: wait for the file.
+    WaitForToken,
+    /// A person must mend the set-up.
+    FixSetup,
+}
+
+impl ErrorKind {
+    pub const ALL: [Self; 19] = [
+        Self::AccessDenied,
+        Self::ExpiredToken,
+        Self::IdpCommunicationError,
+        Self::IdpRejectedClaim,
+        Self::InternalFailure,
+        Self::InvalidIdentityToken,
+        Self::MalformedPolicyDocument,
+        Self::PackedPolicyTooLarge,
+        Self::RegionDisabled,
+        Self::ServiceUnavailable,
+        Self::Throttling,
+        Self::ValidationError,
+        Self::Other,
+        Self::AlreadyExpired,
+        Self::CertificateUntrusted,
+        Self::ConnectionFailed,
+        Self::InvalidReply,
+        Self::NameNotResolved,
+        Self::TimedOut,
+    ];
+
+    /// Stable: log field, metric label, `code` in a 503. STS's own code where there is one.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "AccessDenied",
+            Self::ExpiredToken => "ExpiredTokenException",
+            Self::IdpCommunicationError => "IDPCommunicationError",
+            Self::IdpRejectedClaim => "IDPRejectedClaim",
+            Self::InternalFailure => "InternalFailure",
+            Self::InvalidIdentityToken => "InvalidIdentityToken",
+            Self::MalformedPolicyDocument => "MalformedPolicyDocument",
+            Self::PackedPolicyTooLarge => "PackedPolicyTooLarge",
+            Self::RegionDisabled => "RegionDisabledException",
+            Self::ServiceUnavailable => "ServiceUnavailable",
+            Self::Throttling => "Throttling",
+            Self::ValidationError => "ValidationError",
+            Self::Other => "Other",
+            Self::AlreadyExpired => "AlreadyExpired",
+            Self::CertificateUntrusted => "CertificateUntrusted",
+            Self::ConnectionFailed => "ConnectionFailed",
+            Self::InvalidReply => "InvalidReply",
+            Self::NameNotResolved => "NameNotResolved",
+            Self::TimedOut => "TimedOut",
+        }
+    }
+
+    pub fn remedy(self) -> Remedy {
+        match self {
+            Self::AlreadyExpired
+            | Self::ConnectionFailed
+            | Self::IdpCommunicationError
+            | Self::InternalFailure
+            | Self::InvalidReply
+            | Self::NameNotResolved
+            | Self::ServiceUnavailable
+            | Self::Throttling
+            | Self::TimedOut => Remedy::Retry,
+            Self::InvalidIdentityToken => Remedy::RetryWhileStarting,
+            Self::ExpiredToken => Remedy::WaitForToken,
+            Self::AccessDenied
+            | Self::CertificateUntrusted
+            | Self::IdpRejectedClaim
+            | Self::MalformedPolicyDocument
+            | Self::Other
+            | Self::PackedPolicyTooLarge
+            | Self::RegionDisabled
+            | Self::ValidationError => Remedy::FixSetup,
+        }
+    }
+
+    /// What to do about it, in one sentence.
+    pub fn mend(self) -> &'static str {
+        match self {
+            Self::AccessDenied => {
+                "Compare the role's trust policy with the token: provider, `sub` and `aud` must all match, and the \
+                 role must exist under exactly this ARN."
+            }
+            Self::ExpiredToken => {
+                "The kubelet should have rotated the token: check that the volume is a projected one and not a copy."
+            }
+            Self::IdpCommunicationError => {
+                "STS could not reach the cluster's OIDC issuer; this usually passes."
+            }
+            Self::IdpRejectedClaim => "The identity provider refused the token: check its issuer and claims.",
+            Self::InternalFailure | Self::ServiceUnavailable => "STS itself failed; it is tried again.",
+            Self::InvalidIdentityToken => {
+                "Check that IAM has an OIDC identity provider for the token's issuer, and that the token's audience \
+                 is among its client ids (sts.amazonaws.com)."
+            }
+            Self::MalformedPolicyDocument => "Mend the session policy.",
+            Self::PackedPolicyTooLarge => "Shorten the session policies or tags.",
+            Self::RegionDisabled => {
+                "Switch STS on in this region (IAM, Account settings), or set AWS_REGION."
+            }
+            Self::Throttling => {
+                "Too many STS calls in this account and region; it is tried again, more slowly."
+            }
+            Self::ValidationError => {
+                "Check AWS_ROLE_ARN, AWS_ROLE_SESSION_NAME and IRSA_SIDECAR_SESSION_DURATION (not above the role's \
+                 maximum session duration)."
+            }
+            Self::Other => "See the message; STS gave a code that irsa-sidecar does not know.",
+            Self::AlreadyExpired => "Compare this node's clock with STS's.",
+            Self::CertificateUntrusted => {
+                "Set AWS_CA_BUNDLE to a PEM file with the certificate authority that signed the endpoint's certificate."
+            }
+            Self::ConnectionFailed => {
+                "Check the network policy, the route, the proxy and, in a private cluster, the VPC endpoint for STS."
+            }
+            Self::InvalidReply => {
+                "What answers at the STS endpoint is not STS: check AWS_ENDPOINT_URL_STS and proxies."
+            }
+            Self::NameNotResolved => "Check the cluster's DNS, AWS_REGION and AWS_ENDPOINT_URL_STS.",
+            Self::TimedOut => {
+                "Check the network policy, the route, the proxy and, in a private cluster, the VPC endpoint for STS."
+            }
+        }
+    }
+}
+
+impl ExchangeError {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), reply: Reply::default() }
+    }
+
+    pub fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
+    pub fn remedy(&self) -> Remedy {
+        self.kind.remedy()
+    }
+}

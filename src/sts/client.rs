@@ -1,0 +1,341 @@
+//! The door to `aws-config` and `aws-sdk-sts`.
+//!
+//! From `aws-config` come the region, FIPS, dual-stack, endpoint and profile rules, as users of any SDK know them. Its
+//! credential chain is never built and its IMDS region provider never asked: with our own variables in the environment
+//! either would end at ourselves. The SDK's retries are off, the schedule is `refresh`'s.
+//!
+//! A connection is made for each exchange and dropped after it. Exchanges are half an hour apart, so nothing is gained
+//! by keeping one, and a CA bundle or a DNS answer that changed is seen without a restart.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use aws_config::BehaviorVersion;
+use aws_config::SdkConfig;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_sts::config::ConfigBag;
+use aws_sdk_sts::config::Intercept;
+use aws_sdk_sts::config::Region;
+use aws_sdk_sts::config::RuntimeComponents;
+use aws_sdk_sts::config::SharedHttpClient;
+use aws_sdk_sts::config::endpoint::DefaultResolver;
+use aws_sdk_sts::config::endpoint::Params;
+use aws_sdk_sts::config::endpoint::ResolveEndpoint;
+use aws_sdk_sts::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_sts::config::interceptors::BeforeTransmitInterceptorContextMut;
+use aws_sdk_sts::error::BoxError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls;
+use aws_types::service_config::ServiceConfigKey;
+use thiserror::Error;
+
+use crate::clock::Clock;
+use crate::clock::Timeline;
+use crate::config::Role;
+use crate::credentials::Credentials;
+use crate::secret::Secret;
+use crate::sts::ErrorKind;
+use crate::sts::Exchange;
+use crate::sts::ExchangeError;
+use crate::sts::Exchanged;
+use crate::sts::Reply;
+use crate::sts::client::failure::classify;
+use crate::token::Token;
+
+mod failure;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// STS names no region of its own; with an endpoint given by hand, none is needed and this one is never seen.
+const UNUSED_REGION: &str = "us-east-1";
+
+/// STS, for one role.
+#[derive(Clone, Debug)]
+pub struct Client {
+    sdk: SdkConfig,
+    endpoint: String,
+    role: Arc<Role>,
+    clock: Clock,
+}
+
+/// Why the environment and the profile do not say where STS is.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum ResolveError {
+    #[error(
+        "AWS_REGION: not set, and neither AWS_DEFAULT_REGION nor the profile names a region; STS is called in a \
+         region. Example: AWS_REGION=eu-central-1 (the EKS webhook sets it from its --aws-default-region)"
+    )]
+    NoRegion,
+    #[error(
+        "the STS endpoint cannot be told from AWS_REGION, AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT and \
+         AWS_ENDPOINT_URL_STS together: {0}"
+    )]
+    Contradiction(String),
+}
+
+impl ResolveError {
+    /// Stable: a log field.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Contradiction(_) => "EndpointContradiction",
+            Self::NoRegion => "RegionMissing",
+        }
+    }
+}
+
+impl Client {
+    /// Resolves region and endpoint as an SDK would, IMDS left out.
+    pub async fn resolve(role: Arc<Role>, clock: Clock) -> Result<Self, ResolveError> {
+        let region = region().await;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(CALL_TIMEOUT)
+            .operation_attempt_timeout(CALL_TIMEOUT)
+            .operation_timeout(CALL_TIMEOUT)
+            .build();
+        let sdk = aws_config::defaults(BehaviorVersion::latest())
+            .no_credentials()
+            .region(region.clone().unwrap_or(Region::from_static(UNUSED_REGION)))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .load()
+            .await;
+        let given = given_endpoint(&sdk);
+        if region.is_none() && given.is_none() {
+            return Err(ResolveError::NoRegion);
+        }
+        let endpoint = resolve_endpoint(&sdk, given).await?;
+        Ok(Self { sdk, endpoint, role, clock })
+    }
+
+    /// Where STS is called, as the SDK's rules make it of region, FIPS, dual-stack and endpoint.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    async fn call(
+        &self,
+        token: &Token,
+        heard: &Heard,
+    ) -> Result<AssumeRoleWithWebIdentityOutput, ExchangeError> {
+        let http = self.http_client().await?;
+        let config =
+            aws_sdk_sts::config::Builder::from(&self.sdk).http_client(http).interceptor(heard.clone());
+        aws_sdk_sts::Client::from_conf(config.build())
+            .assume_role_with_web_identity()
+            .role_arn(self.role.arn.as_str())
+            .role_session_name(self.role.session_name.as_str())
+            .web_identity_token(token.secret().expose())
+            .duration_seconds(i32::try_from(self.role.session_duration.as_secs()).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| classify(&error))
+    }
+
+    /// Reading a hundred and a half root certificates takes a millisecond or three: not on the server's thread.
+    async fn http_client(&self) -> Result<SharedHttpClient, ExchangeError> {
+        let ca_bundle = self.role.ca_bundle.clone();
+        let built = tokio::task::spawn_blocking(move || build_http_client(ca_bundle)).await;
+        built.unwrap_or_else(|_| {
+            Err(ExchangeError::new(ErrorKind::ConnectionFailed, "the TLS client could not be built"))
+        })
+    }
+}
+
+impl Exchange for Client {
+    async fn exchange(&self, token: &Token) -> Result<Exchanged, ExchangeError> {
+        let heard = Heard::default();
+        let result = match tokio::time::timeout(CALL_TIMEOUT, self.call(token, &heard)).await {
+            Ok(result) => result,
+            Err(_) => Err(ExchangeError::new(
+                ErrorKind::TimedOut,
+                format!("STS did not answer within {} s", CALL_TIMEOUT.as_secs()),
+            )),
+        };
+        let reply = heard.take();
+        match result {
+            Ok(output) => self.accept(output, reply),
+            Err(error) => Err(ExchangeError { reply, ..error }),
+        }
+    }
+}
+
+impl Client {
+    /// Other STS implementations leave out much of the reply; the three strings and the time are all that is needed.
+    fn accept(
+        &self,
+        output: AssumeRoleWithWebIdentityOutput,
+        reply: Reply,
+    ) -> Result<Exchanged, ExchangeError> {
+        let invalid = |what: &str| ExchangeError {
+            kind: ErrorKind::InvalidReply,
+            message: format!("STS's reply has no {what}"),
+            reply: reply.clone(),
+        };
+        let given = output.credentials.ok_or_else(|| invalid("Credentials"))?;
+        for (name, value) in [
+            ("AccessKeyId", &given.access_key_id),
+            ("SecretAccessKey", &given.secret_access_key),
+            ("SessionToken", &given.session_token),
+        ] {
+            if value.trim().is_empty() {
+                return Err(invalid(name));
+            }
+        }
+        let expires_at = SystemTime::try_from(given.expiration).map_err(|_| invalid("usable Expiration"))?;
+        let reading = self.clock.read();
+        let issued_at = match reply.date {
+            Some(date) => Timeline::heard(date, reading).now(reading),
+            None => reading.wall,
+        };
+        let assumed_role_arn = output.assumed_role_user.map(|user| user.arn);
+        let account_id = assumed_role_arn
+            .as_deref()
+            .and_then(|arn| arn.split(':').nth(4))
+            .filter(|account| account.len() == 12)
+            .or_else(|| self.role.arn.account())
+            .map(str::to_owned);
+        let credentials = Credentials {
+            access_key_id: given.access_key_id,
+            secret_access_key: Secret::new(given.secret_access_key),
+            session_token: Secret::new(given.session_token),
+            expires_at,
+            issued_at,
+            role_arn: self.role.arn.as_str().to_owned(),
+            account_id,
+        };
+        if !credentials.lifetime().may_be_served(issued_at) {
+            return Err(ExchangeError {
+                kind: ErrorKind::AlreadyExpired,
+                message: format!(
+                    "STS gave credentials that expire at {}, and it is {}",
+                    crate::credentials::rfc3339(expires_at),
+                    crate::credentials::rfc3339(issued_at)
+                ),
+                reply,
+            });
+        }
+        Ok(Exchanged { credentials, assumed_role_arn, reply })
+    }
+}
+
+/// An empty variable counts as unset, as in the other SDKs.
+async fn region() -> Option<Region> {
+    let environment = EnvironmentVariableRegionProvider::new().region().await;
+    if let Some(region) = environment.filter(|region| !region.as_ref().is_empty()) {
+        return Some(region);
+    }
+    ProfileFileRegionProvider::new().region().await.filter(|region| !region.as_ref().is_empty())
+}
+
+/// `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL`, or what the profile says in their place.
+fn given_endpoint(sdk: &SdkConfig) -> Option<String> {
+    let key =
+        ServiceConfigKey::builder().service_id("STS").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let for_sts = sdk.service_config().zip(key.ok()).and_then(|(config, key)| config.load_config(key));
+    for_sts.or_else(|| sdk.endpoint_url().map(str::to_owned))
+}
+
+/// The call resolves it again; asked here, a contradiction is found at the start and not at the first exchange.
+async fn resolve_endpoint(sdk: &SdkConfig, given: Option<String>) -> Result<String, ResolveError> {
+    let contradiction = |error: &dyn std::error::Error| ResolveError::Contradiction(error.to_string());
+    let params = Params::builder()
+        .set_region(sdk.region().map(ToString::to_string))
+        .set_use_fips(sdk.use_fips())
+        .set_use_dual_stack(sdk.use_dual_stack())
+        .set_endpoint(given)
+        .build()
+        .map_err(|error| contradiction(&error))?;
+    let endpoint = DefaultResolver::new().resolve_endpoint(&params).await;
+    endpoint.map(|endpoint| endpoint.url().to_owned()).map_err(|error| contradiction(&*error))
+}
+
+fn build_http_client(ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, ExchangeError> {
+    let untrusted = |message: String| ExchangeError::new(ErrorKind::CertificateUntrusted, message);
+    let mut roots = tls::TrustStore::empty();
+    match ca_bundle {
+        // As in the other SDKs, the bundle replaces the system's authorities.
+        Some(path) => {
+            let pem = std::fs::read(&path)
+                .map_err(|error| untrusted(format!("AWS_CA_BUNDLE={}: {error}", path.display())))?;
+            roots.add_pem_certificate(pem);
+        }
+        None => roots = roots.with_native_roots(true),
+    }
+    let context = tls::TlsContext::builder()
+        .with_trust_store(roots)
+        .build()
+        .map_err(|error| untrusted(format!("the certificate authorities could not be used: {error}")))?;
+    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut builder = Connector::builder();
+        if let Some(settings) = settings {
+            builder = builder.connector_settings(settings.clone());
+        }
+        if let Some(components) = components {
+            builder.set_sleep_impl(components.sleep_impl());
+        }
+        builder
+            .proxy_config(ProxyConfig::from_env())
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .tls_context(context.clone())
+            .build()
+    }))
+}
+
+/// Listens in on one call: puts our name in front of the SDK's, and notes what the reply's headers say.
+#[derive(Clone, Debug, Default)]
+struct Heard(Arc<Mutex<Reply>>);
+
+impl Heard {
+    fn take(&self) -> Reply {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Intercept for Heard {
+    fn name(&self) -> &'static str {
+        "irsa-sidecar"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let headers = context.request_mut().headers_mut();
+        let sdk = headers.get("user-agent").unwrap_or_default().to_owned();
+        headers.try_insert("user-agent", format!("irsa-sidecar/{} {sdk}", env!("CARGO_PKG_VERSION")))?;
+        Ok(())
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let headers = context.response().headers();
+        let date = headers.get("date").and_then(|date| httpdate::parse_http_date(date).ok());
+        let retry_after = headers.get("retry-after").and_then(|value| match value.trim().parse() {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(date?).ok(),
+        });
+        let request_id = headers.get("x-amzn-requestid").map(str::to_owned);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Reply { request_id, date, retry_after };
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! What the SDK's errors mean.
+//!
+//! STS's own codes come first, then the HTTP status, then what the connection said. The connector gives its reasons as
+//! text alone; the tests against real sockets hold these words against what it really says.
+
+use std::error::Error;
+
+use aws_sdk_sts::error::ProvideErrorMetadata;
+use aws_sdk_sts::error::SdkError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+
+use crate::sts::ErrorKind;
+use crate::sts::ExchangeError;
+
+/// STS's messages are sentences; a proxy's error page is not.
+const LONGEST_MESSAGE: usize = 300;
+
+pub(super) fn classify(error: &SdkError<AssumeRoleWithWebIdentityError>) -> ExchangeError {
+    match error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            let said = shorten(service.err().message().unwrap_or("no message"));
+            match service.err().code() {
+                Some(code) => ExchangeError::new(by_code(code, status), format!("STS said {code}: {said}")),
+                None => ExchangeError::new(
+                    by_status(status),
+                    format!("HTTP status {status} without an STS error"),
+                ),
+            }
+        }
+        SdkError::ResponseError(response) => {
+            let status = response.raw().status().as_u16();
+            ExchangeError::new(
+                by_status(status),
+                format!("HTTP status {status} with a body that is not STS's"),
+            )
+        }
+        SdkError::TimeoutError(_) => ExchangeError::new(ErrorKind::TimedOut, "STS did not answer in time"),
+        SdkError::DispatchFailure(failure) => {
+            by_connection(&chain(failure.as_connector_error().map(|error| error as _)))
+        }
+        other => ExchangeError::new(
+            ErrorKind::Other,
+            format!("the call could not be made: {}", chain(Some(other))),
+        ),
+    }
+}
+
+fn by_code(code: &str, status: u16) -> ErrorKind {
+    match code {
+        "AccessDenied" | "AccessDeniedException" => ErrorKind::AccessDenied,
+        "ExpiredToken" | "ExpiredTokenException" => ErrorKind::ExpiredToken,
+        "IDPCommunicationError" | "IDPCommunicationErrorException" => ErrorKind::IdpCommunicationError,
+        "IDPRejectedClaim" | "IDPRejectedClaimException" => ErrorKind::IdpRejectedClaim,
+        "InvalidIdentityToken" | "InvalidIdentityTokenException" => ErrorKind::InvalidIdentityToken,
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => ErrorKind::MalformedPolicyDocument,
+        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => ErrorKind::PackedPolicyTooLarge,
+        "RegionDisabledException" => ErrorKind::RegionDisabled,
+        "ServiceUnavailable" => ErrorKind::ServiceUnavailable,
+        "ValidationError" | "ValidationException" | "InvalidParameterValue" | "MissingParameter" => {
+            ErrorKind::ValidationError
+        }
+        // The SDKs' own list of throttling codes, as far as STS can send them.
+        "RequestLimitExceeded"
+        | "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "TooManyRequestsException" => ErrorKind::Throttling,
+        "InternalFailure" | "InternalError" | "InternalServerError" => ErrorKind::InternalFailure,
+        "RequestTimeout" | "RequestTimeoutException" => ErrorKind::TimedOut,
+        _ if status >= 500 => ErrorKind::ServiceUnavailable,
+        _ => ErrorKind::Other,
+    }
+}
+
+/// For an answer that is no STS error: a load balancer's or a proxy's, most likely.
+fn by_status(status: u16) -> ErrorKind {
+    match status {
+        429 => ErrorKind::Throttling,
+        500 => ErrorKind::InternalFailure,
+        501.. => ErrorKind::ServiceUnavailable,
+        _ => ErrorKind::InvalidReply,
+    }
+}
+
+fn by_connection(reason: &str) -> ExchangeError {
+    let kind = if reason.contains("dns error") || reason.contains("failed to lookup address") {
+        ErrorKind::NameNotResolved
+    } else if reason.contains("invalid peer certificate") || reason.contains("certificate") {
+        ErrorKind::CertificateUntrusted
+    } else if reason.contains("timed out") || reason.contains("timeout") {
+        ErrorKind::TimedOut
+    } else {
+        ErrorKind::ConnectionFailed
+    };
+    ExchangeError::new(kind, format!("STS could not be reached: {}", shorten(reason)))
+}
+
+/// The whole chain of causes, each said once.
+fn chain(error: Option<&(dyn Error + 'static)>) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = error;
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+        next = error.source();
+    }
+    parts.join(": ")
+}
+
+fn shorten(text: &str) -> String {
+    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match one_line.char_indices().nth(LONGEST_MESSAGE) {
+        Some((at, _)) => format!("{}…", &one_line[..at]),
+        None => one_line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_every_code_of_sts_by_name() {
+        for kind in ErrorKind::ALL {
+            let is_ours = matches!(
+                kind,
+                ErrorKind::AlreadyExpired
+                    | ErrorKind::CertificateUntrusted
+                    | ErrorKind::ConnectionFailed
+                    | ErrorKind::InvalidReply
+                    | ErrorKind::NameNotResolved
+                    | ErrorKind::Other
+                    | ErrorKind::TimedOut
+            );
+            if !is_ours {
+                assert_eq!(by_code(kind.code(), 400), kind);
+            }
+        }
+        assert_eq!(by_code("SomethingNew", 400), ErrorKind::Other);
+        assert_eq!(by_code("SomethingNew", 503), ErrorKind::ServiceUnavailable);
+    }
+
+    #[test]
+    fn an_answer_that_is_not_from_sts_is_taken_by_its_status() {
+        for (status, kind) in [
+            (200, ErrorKind::InvalidReply),
+            (403, ErrorKind::InvalidReply),
+            (407, ErrorKind::InvalidReply),
+            (429, ErrorKind::Throttling),
+            (500, ErrorKind::InternalFailure),
+            (502, ErrorKind::ServiceUnavailable),
+            (504, ErrorKind::ServiceUnavailable),
+        ] {
+            assert_eq!(by_status(status), kind, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_long_message_is_cut_and_kept_on_one_line() {
+        let page = format!("<html>\n{}", "x".repeat(1000));
+        let short = shorten(&page);
+        assert!(short.chars().count() <= LONGEST_MESSAGE + 1);
+        assert!(!short.contains('\n'));
+    }
+}

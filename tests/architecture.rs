@@ -1,0 +1,183 @@
+//! The plan of the house as a test: who may use whom, which dependency has which door, how large a room may get.
+//!
+//! It reads `src/` as text. One `use` path per line is what makes that possible; a group across rooms is reported.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// Room → the rooms it may use. A room that is not here may not exist; `main`, `cli` and `app` stand on top of all.
+const PLAN: &[(&str, &[&str])] = &[
+    // Leaves.
+    ("backoff", &[]),
+    ("clock", &[]),
+    ("contract", &[]),
+    ("metrics", &["contract"]),
+    ("secret", &[]),
+    ("shutdown", &[]),
+    // Values.
+    ("config", &["contract", "secret"]),
+    ("credentials", &["clock", "secret"]),
+    ("log", &["config"]),
+    ("token", &["clock", "contract", "credentials", "metrics", "secret"]),
+    // Ports.
+    ("sts", &["clock", "config", "contract", "credentials", "secret", "token"]),
+    // Policy.
+    ("cache", &["clock", "credentials", "secret"]),
+    ("refresh", &["backoff", "cache", "clock", "credentials", "metrics", "shutdown", "sts", "token"]),
+    // Surfaces. A request can never cause an outbound call: neither `sts` nor `token` is here.
+    ("serve", &["cache", "clock", "config", "contract", "credentials", "metrics", "secret", "shutdown"]),
+];
+
+const ON_TOP: &[&str] = &["app", "cli", "lib", "main"];
+
+/// Crate → the only files that may name it.
+const DOORS: &[(&str, &[&str])] = &[
+    ("arc_swap", &["src/cache.rs"]),
+    ("aws_config", &["src/sts/client.rs"]),
+    ("aws_sdk_sts", &["src/sts/client.rs", "src/sts/client/failure.rs"]),
+    ("aws_smithy_http_client", &["src/sts/client.rs"]),
+    ("aws_types", &["src/sts/client.rs"]),
+    ("base64", &["src/token.rs"]),
+    ("clap", &["src/cli.rs"]),
+    ("fastrand", &["src/app.rs"]),
+    ("httpdate", &["src/sts/client.rs"]),
+    ("humantime", &["src/credentials.rs", "src/config/types.rs"]),
+    ("notify", &["src/token/watch.rs"]),
+    ("prometheus_client", &["src/metrics.rs", "src/metrics/surface.rs"]),
+    ("subtle", &["src/secret.rs"]),
+    ("tracing_subscriber", &["src/log.rs"]),
+];
+
+/// These decide and compute; they do not wait, call or look at a clock.
+const PURE: &[&str] = &["src/backoff.rs", "src/credentials.rs", "src/refresh.rs", "src/serve/guard.rs"];
+const IMPURE: &[&str] =
+    &["async ", ".await", "tokio::", "std::fs", "std::net::Tcp", "clock::Clock", "tracing::"];
+
+const LONGEST_ROOM: usize = 400;
+
+#[test]
+fn rooms_use_only_what_the_plan_allows() {
+    let plan: BTreeMap<_, _> = PLAN.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let room = word(path.trim_start_matches("src/"));
+        if ON_TOP.contains(&room.as_str()) || is_test(&path) {
+            continue;
+        }
+        let Some(may) = plan.get(room.as_str()) else {
+            wrong.push(format!("{path}: the room `{room}` is not in PLAN"));
+            continue;
+        };
+        for used in text.split("crate::").skip(1).map(word) {
+            if used != room && !may.contains(&used.as_str()) {
+                wrong.push(format!("{path} uses `{used}`"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_dependency_has_one_door() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        for (dependency, doors) in DOORS {
+            let named = text.contains(&format!("{dependency}::")) && !doors.contains(&path.as_str());
+            if named && !is_test(&path) {
+                wrong.push(format!("{path} names `{dependency}`, whose door is {doors:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_the_driver_writes_the_cache() {
+    let writers: Vec<String> = sources()
+        .into_iter()
+        .filter(|(path, text)| {
+            !is_test(path)
+                && path != "src/cache.rs"
+                && (text.contains("Publisher") || text.contains(".publish("))
+        })
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(writers, ["src/refresh/driver.rs"]);
+}
+
+#[test]
+fn the_policy_is_pure() {
+    let sources: BTreeMap<_, _> = sources().into_iter().collect();
+    for path in PURE {
+        let text = &sources[*path];
+        for word in IMPURE {
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            assert!(!code.clone().any(|line| line.contains(word)), "{path} contains `{word}`");
+        }
+    }
+}
+
+#[test]
+fn rooms_stay_small_enough_to_be_read() {
+    let long: Vec<String> = sources()
+        .into_iter()
+        .filter(|(path, _)| !is_test(path))
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > LONGEST_ROOM)
+        .map(|(path, lines)| format!("{path}: {lines} lines without its tests"))
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn no_room_is_named_for_having_no_name() {
+    for (path, _) in sources() {
+        let name = Path::new(&path).file_stem().unwrap().to_str().unwrap();
+        assert!(!["mod", "utils", "util", "common", "helpers", "manager", "misc"].contains(&name), "{path}");
+    }
+}
+
+/// The product knows an STS only as an endpoint; what plays one in tests must not reach a build.
+#[test]
+fn test_furniture_is_for_tests_alone() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+    assert!(!dependencies.contains("tests/support"));
+    let support = fs::read_to_string(root().join("tests/support/Cargo.toml")).unwrap();
+    assert!(!support.contains("path = \"../..\""), "the emulator must not know the product");
+}
+
+/// Every source file below `src/`, up to its in-file tests.
+fn sources() -> Vec<(String, String)> {
+    fn walk(directory: &Path, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
+                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+                found.push((name, code));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join("src"), &mut found);
+    found.sort();
+    found
+}
+
+fn is_test(path: &str) -> bool {
+    path.ends_with("/tests.rs")
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}

@@ -1,0 +1,13 @@
+//! The real program against an STS that verifies what it is sent. One binary, so that it is linked once.
+//!
+//! Every wait is for a condition. What needs hours is tested on a paused clock beside the code; sessions here last seconds.
+#![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods)] // tests may spawn
+
+mod command_line;
+mod lifecycle;
+mod outage;
+mod secrets;
+mod sidecar;
+mod sts_failures;
+mod token_file;
