@@ -1,0 +1,70 @@
+"""A client process: an application that knows one address for its credentials and lives through the whole story."""
+
+import json
+import queue
+import subprocess
+import threading
+from pathlib import Path
+
+from harness.children import PATIENCE, Failed
+from harness.world import REGION
+
+
+class Raised(Failed):
+    """The SDK raised."""
+
+
+class Application:
+    def __init__(self, children, command, directory, name, full_uri, authorization=None):
+        directory = Path(directory)
+        environment = {
+            **command.environment,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": full_uri,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        if authorization is not None:
+            environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = authorization
+        self._children = children
+        self._stderr = directory / f"{name}.stderr"
+        self._answers = queue.Queue()
+        self._child = children.start(
+            command.argv, environment, directory, name, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        threading.Thread(target=self._read, args=(directory / f"{name}.stdout",), daemon=True).start()
+        self.versions = self._answer()
+
+    def call(self, do, **arguments):
+        """What the call gave; `Raised` with what the SDK raised."""
+        try:
+            self._child.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
+            self._child.stdin.flush()
+        except OSError:
+            raise Failed(f"the client ended: {self.errors()}") from None
+        answer = self._answer()
+        if "error" in answer:
+            raise Raised(f"{do}: {answer['error']}")
+        return answer["ok"]
+
+    def errors(self):
+        return self._stderr.read_text(errors="replace").strip()
+
+    def end(self):
+        self._children.end(self._child)
+
+    def _answer(self):
+        try:
+            line = self._answers.get(timeout=PATIENCE)
+        except queue.Empty:
+            raise Failed(f"the client said nothing for {PATIENCE:.0f} s: {self.errors()}") from None
+        if line is None:
+            raise Failed(f"the client ended: {self.errors()}")
+        return json.loads(line)
+
+    def _read(self, copy):
+        with copy.open("wb") as out, self._child.stdout as lines:
+            for line in lines:
+                out.write(line)
+                out.flush()
+                self._answers.put(line)
+        self._answers.put(None)

@@ -1,0 +1,128 @@
+"""Python's part of the matrix: its clients, and how each is installed and started.
+
+The runner asks each language's `toolchain.py` for `clients()`, and of a client `id`, `name`, `year`, `versions`,
+`needed` and `install(cache)`, which gives a `Command`. Virtual environments are kept in the cache under a hash of what
+went into them, so a changed pin gives a new one.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from harness.children import Command, Unavailable
+
+HERE = Path(__file__).resolve().parent
+REQUIREMENTS = HERE / "requirements"
+MOTO_PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+PROBE = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2], sys.version.split()[0], sys.base_prefix)"
+
+
+@dataclass(frozen=True)
+class Client:
+    id: str
+    name: str
+    year: int
+    versions: dict
+    pythons: list
+    shim: bool
+    needed: str
+
+    def install(self, directory):
+        environment = {"PYTHONDONTWRITEBYTECODE": "1"}
+        if self.shim:
+            environment["PYTHONPATH"] = str(HERE / "shim")
+        python = install(self.id, self.pythons, directory)
+        return Command([str(python), "-u", str(HERE / "client.py")], environment)
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    path: str
+    series: str
+    identity: str
+
+
+def clients():
+    given = json.loads((HERE / "clients.json").read_text(encoding="utf-8"))
+    return [
+        Client(c["id"], c["client"], c["year"], c["versions"], c["python"], c["shim"], c["needed"]) for c in given
+    ]
+
+
+def moto(directory):
+    """The command of moto's server, which is a package of this language whoever the client is."""
+    return Command([str(install("moto", MOTO_PYTHONS, directory)), "-m", "moto.server"], {})
+
+
+def install(name, pythons, directory):
+    """The interpreter of a virtual environment that holds what `requirements/NAME.txt` pins."""
+    requirements = REQUIREMENTS / f"{name}.txt"
+    interpreter = suitable(name, pythons)
+    key = hashlib.sha256(requirements.read_bytes() + interpreter.identity.encode()).hexdigest()[:16]
+    wanted = directory / "python" / f"{name}-{key}"
+    if not wanted.exists():
+        build(interpreter, requirements, wanted)
+    return wanted / "bin" / "python"
+
+
+def build(interpreter, requirements, wanted):
+    """Builds beside the place and renames: what stands there is whole, whoever else builds it at the same moment."""
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{wanted.name}.", dir=wanted.parent))
+    try:
+        print(f"installing {wanted.name} ({interpreter.series}) …", file=sys.stderr, flush=True)
+        step([interpreter.path, "-m", "venv", str(scratch)])
+        pip = [str(scratch / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        step([*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", str(requirements)])
+        try:
+            scratch.rename(wanted)
+        except OSError:
+            if not wanted.exists():
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def step(argv):
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        raise Unavailable(f"`{' '.join(argv)}` failed with status {done.returncode}:\n{said}")
+
+
+def suitable(name, pythons):
+    seen = []
+    for path in candidates():
+        interpreter = probe(path)
+        if interpreter and interpreter.series in pythons:
+            return interpreter
+        seen.append(f"{path} ({interpreter.series if interpreter else 'without venv or ensurepip, or not to be run'})")
+    last = pythons[-1]
+    raise Unavailable(
+        f"{name} needs Python {' or '.join(pythons)} with venv; found {', '.join(seen) or 'none'}. "
+        f"Have python{last} in PATH (Debian's packages: python{last} and python{last}-venv)"
+    )
+
+
+def candidates():
+    """The runner's own first."""
+    names = [sys.executable, *(f"python3.{minor}" for minor in range(10, 15)), "python3"]
+    return dict.fromkeys(filter(None, map(shutil.which, names)))
+
+
+@cache
+def probe(path):
+    """None when it cannot make a virtual environment."""
+    try:
+        said = subprocess.run([path, "-c", PROBE], capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    series, version, prefix = said.rstrip("\n").split(" ", 2)
+    return Interpreter(path, series, f"{version} {prefix} {os.uname().machine}")
