@@ -1,10 +1,10 @@
 # `make` shows the targets. Each can be run alone; `make ci` is what .ci/run calls.
 
 # What is slow to build or to install is kept here, outside the checkout.
-export IRSA_SIDECAR_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/irsa-sidecar
+export BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/irsa-sidecar
 
 CARGO_DENY_VERSION := 0.20.2
-TOOLS := $(IRSA_SIDECAR_CACHE)/tools
+TOOLS := $(BUILD_CACHE)/tools
 CARGO_DENY := $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
 
 STAGES := fmt clippy doc deny test build conformance
@@ -27,7 +27,7 @@ clippy: ## lints, warnings are errors
 
 .PHONY: doc
 doc: ## the API documentation, broken links are errors
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
 .PHONY: deny
 deny: $(CARGO_DENY) ## which crates, licences and sources a build may have

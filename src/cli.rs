@@ -31,6 +31,7 @@ use crate::contract::exit;
 
 pub mod credentials;
 pub mod healthcheck;
+mod help;
 mod process;
 pub mod run;
 mod serve;
@@ -38,6 +39,19 @@ pub mod token;
 
 use credentials::FORMATS;
 use credentials::Format;
+use help::ABOUT;
+use help::ADMIN_HELP;
+use help::AFTER_LONG_HELP;
+use help::CREDENTIALS;
+use help::CREDENTIALS_EXAMPLES;
+use help::EXIT_STATUSES;
+use help::HEALTHCHECK;
+use help::HEALTHCHECK_EXAMPLES;
+use help::LONG_ABOUT;
+use help::SERVE;
+use help::SERVE_EXAMPLES;
+use help::TOKEN;
+use help::TOKEN_EXAMPLES;
 
 /// What is to be done.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,91 +62,23 @@ pub enum Command {
     Healthcheck { flags: Flags },
 }
 
-/// The flags of `credentials` and of `healthcheck` that are settings, and how they are spelt there.
+/// Version, commit and target, as `--version` and the metric `build_info` tell them.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub const COMMIT: &str = match option_env!("IRSA_SIDECAR_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+pub const TARGET: &str = match option_env!("IRSA_SIDECAR_TARGET") {
+    Some(target) => target,
+    None => "unknown",
+};
+
+/// The settings that are flags of `credentials` too.
 static OF_CREDENTIALS: [&Setting; 4] = [&ROLE, &SESSION_DURATION, &LOG, &LOG_FORMAT];
+/// What `healthcheck` calls `--admin-listen`, since it does not listen.
 const ADMIN: &str = "admin";
 /// As long as a postStart hook may reasonably hold an application back.
 const DEFAULT_WAIT: &str = "5m";
-
-const ABOUT: &str = "Gives old AWS SDKs the IAM role of their Kubernetes ServiceAccount, from inside the pod";
-const LONG_ABOUT: &str = "\
-Gives old AWS SDKs the IAM role of their Kubernetes ServiceAccount, from inside the pod.
-
-It exchanges the projected token in AWS_WEB_IDENTITY_TOKEN_FILE for temporary credentials of the role in
-AWS_ROLE_ARN, keeps them fresh, and serves them where SDKs too old for web identity look for them.";
-
-const EXIT_STATUSES: &str = "\
-Exit status: 0 fine, 64 bad usage or configuration, 69 something needed is unavailable, 70 a fault of ours";
-
-const AFTER_LONG_HELP: &str = "\
-A pod that the EKS webhook has prepared needs no setting: AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and AWS_REGION
-are there already. The application is pointed here with
-  AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9911/v1/credentials
-
-Examples:
-  irsa-sidecar serve
-  irsa-sidecar token
-  irsa-sidecar credentials --format env
-
-Exit status: 0 fine, 64 bad usage or configuration, 69 something needed is unavailable, 70 a fault of ours";
-
-const SERVE: &str = "\
-Watch the token, exchange it ahead of time, keep the credentials in memory and serve them, until SIGTERM.
-
-SIGHUP exchanges now, at most once in 10 s. A flag beats its variable. All settings are checked before anything
-starts, and all mistakes are told at once.";
-
-const SERVE_EXAMPLES: &str = "\
-AWS's own variables keep AWS's meaning: AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE (both required),
-AWS_ROLE_SESSION_NAME, AWS_REGION, AWS_DEFAULT_REGION, AWS_STS_REGIONAL_ENDPOINTS, AWS_USE_FIPS_ENDPOINT,
-AWS_USE_DUALSTACK_ENDPOINT, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, AWS_CA_BUNDLE, HTTPS_PROXY, NO_PROXY.
-
-Examples:
-  irsa-sidecar serve
-      serves http://127.0.0.1:9911/v1/credentials, and health and metrics on port 9912
-  irsa-sidecar serve --session-duration 12h --drain 29s
-  irsa-sidecar serve --listen 127.0.0.1:8080 --admin-listen 127.0.0.1:8081 --log debug
-
-Exit status: 0 fine, 64 bad usage or configuration, 69 something needed is unavailable, 70 a fault of ours";
-
-const CREDENTIALS: &str = "\
-Exchange the token at STS once and print the credentials to stdout. They are secrets: mind where the output goes.";
-
-const CREDENTIALS_EXAMPLES: &str = "\
-Examples:
-  In ~/.aws/config, for any SDK that knows credential_process:
-      [default]
-      credential_process = /usr/local/bin/irsa-sidecar credentials --format process
-  In a shell:
-      eval \"$(irsa-sidecar credentials --format env)\"
-
-Exit status: 0 fine, 64 bad usage or configuration, 69 STS or the token is unavailable, 70 a fault of ours";
-
-const TOKEN: &str = "\
-Decode a web identity token: its claims and what they mean, its age, the time it has left, and who it is. Nothing is
-verified, since STS alone decides. Neither the signature nor the token itself is printed.";
-
-const TOKEN_EXAMPLES: &str = "\
-Examples:
-  irsa-sidecar token
-      reads the file in AWS_WEB_IDENTITY_TOKEN_FILE
-  irsa-sidecar token --json /var/run/secrets/eks.amazonaws.com/serviceaccount/token
-  kubectl create token app --audience sts.amazonaws.com | irsa-sidecar token -
-
-Exit status: 0 fine, 64 bad usage or configuration, 69 there is no token to decode, 70 a fault of ours";
-
-const HEALTHCHECK: &str = "\
-Ask the admin listener of a running sidecar whether every role holds valid credentials, and print what is missing.
-It is the probe of an image that has no shell.";
-
-const HEALTHCHECK_EXAMPLES: &str = "\
-Examples:
-  A native sidecar's startup probe:
-      exec: { command: [irsa-sidecar, healthcheck] }
-  A postStart hook that holds the application back for a minute at most:
-      exec: { command: [irsa-sidecar, healthcheck, --wait, 1m] }
-
-Exit status: 0 ready, 64 bad usage or configuration, 69 not ready, 70 a fault of ours";
 
 /// What the arguments ask for. Help and version are printed and end with 0, a wrong usage is told and ends with 64.
 pub fn parse_from<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Command, ExitCode> {
@@ -206,7 +152,10 @@ fn definition() -> ClapCommand {
                 .long_about(HEALTHCHECK)
                 .after_long_help(HEALTHCHECK_EXAMPLES)
                 .args(argument(&WAIT).map(|wait| wait.num_args(0..=1).default_missing_value(DEFAULT_WAIT)))
-                .args(argument(&ADMIN_LISTEN).map(|admin| admin.long(ADMIN).alias("admin-listen"))),
+                .args(
+                    argument(&ADMIN_LISTEN)
+                        .map(|admin| admin.long(ADMIN).alias("admin-listen").help(ADMIN_HELP)),
+                ),
         )
 }
 
@@ -217,7 +166,7 @@ fn command(name: &'static str, about: &'static str) -> ClapCommand {
 /// The flag of a setting, with its variable and default in the help.
 fn argument(setting: &'static Setting) -> Option<Arg> {
     let flag = setting.flag?;
-    let mut help = setting.meaning.to_owned();
+    let mut help = sentence(setting.meaning);
     if !setting.is_built {
         help.push_str(" (not built yet: refused)");
     }
@@ -231,6 +180,14 @@ fn argument(setting: &'static Setting) -> Option<Arg> {
         help = format!("{help}\n{}", notes.join(" "));
     }
     Some(Arg::new(flag).long(flag).value_name(setting.value).allow_negative_numbers(true).help(help))
+}
+
+/// README's words, as help is written: a capital first, no Markdown.
+fn sentence(meaning: &str) -> String {
+    let plain = meaning.replace('`', "");
+    let mut characters = plain.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
 }
 
 fn format_argument() -> Arg {
@@ -257,17 +214,6 @@ fn flags(matches: &ArgMatches) -> Flags {
     flags
 }
 
-/// Version, commit and target, as `--version` and the metric `build_info` tell them.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-pub const COMMIT: &str = match option_env!("IRSA_SIDECAR_COMMIT") {
-    Some(commit) => commit,
-    None => "unknown",
-};
-pub const TARGET: &str = match option_env!("IRSA_SIDECAR_TARGET") {
-    Some(target) => target,
-    None => "unknown",
-};
-
 /// Text for people: whatever a claim or an answer holds, it cannot play with the terminal. To a closed pipe nothing
 /// can be said, which is no reason to fail.
 fn say(out: &mut dyn Write, text: &str) {
@@ -279,4 +225,99 @@ fn say(out: &mut dyn Write, text: &str) {
 fn version() -> &'static str {
     static LINE: LazyLock<String> = LazyLock::new(|| format!("{VERSION} (commit {COMMIT}, {TARGET})"));
     &LINE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+    use crate::config::settings::DRAIN;
+    use crate::config::settings::LISTEN;
+
+    fn parsed(line: &str) -> Result<Command, clap::Error> {
+        parse(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn takes_flags_as_they_are_written() {
+        let mut healthcheck = Flags::default().with(&WAIT, "5m");
+        healthcheck.set_as("admin", &ADMIN_LISTEN, "[::1]:1".to_owned());
+        let cases = [
+            ("irsa-sidecar serve", Command::Serve { flags: Flags::default() }),
+            (
+                "irsa-sidecar serve --listen 127.0.0.1:1 --drain=-1",
+                Command::Serve { flags: Flags::default().with(&LISTEN, "127.0.0.1:1").with(&DRAIN, "-1") },
+            ),
+            (
+                "irsa-sidecar credentials",
+                Command::Credentials { flags: Flags::default(), format: Format::Process },
+            ),
+            ("irsa-sidecar token", Command::Token { file: None, json: false }),
+            ("irsa-sidecar token - --json", Command::Token { file: Some(PathBuf::from("-")), json: true }),
+            ("irsa-sidecar healthcheck", Command::Healthcheck { flags: Flags::default() }),
+            ("irsa-sidecar healthcheck --wait --admin [::1]:1", Command::Healthcheck { flags: healthcheck }),
+        ];
+        for (line, command) in cases {
+            assert_eq!(parsed(line).unwrap(), command, "{line}");
+        }
+    }
+
+    #[test]
+    fn serve_has_a_flag_for_every_setting_and_its_help_names_every_variable() {
+        let help = parsed("irsa-sidecar serve --help").err().unwrap().to_string();
+        for setting in SETTINGS {
+            let Some(flag) = setting.flag else {
+                assert!(!help.contains(&format!("--{} ", setting.variable)));
+                continue;
+            };
+            assert!(parsed(&format!("irsa-sidecar serve --{flag} x")).is_ok(), "{flag}");
+            assert!(help.contains(&format!("--{flag} <")), "{flag}");
+            assert!(help.contains(&format!("[env: {}]", setting.variable)), "{flag}");
+        }
+        for line in help.lines() {
+            assert!(line.chars().count() <= 120, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_at_every_level_tells_the_exit_statuses() {
+        for command in ["", "serve ", "credentials ", "token ", "healthcheck "] {
+            for help in ["-h", "--help"] {
+                let error = parsed(&format!("irsa-sidecar {command}{help}")).err().unwrap();
+                assert_eq!(error.kind(), ErrorKind::DisplayHelp);
+                assert!(error.to_string().contains("Exit status: 0 "), "{command}{help}");
+            }
+        }
+    }
+
+    #[test]
+    fn version_tells_what_was_built() {
+        let text = parsed("irsa-sidecar --version").err().unwrap().to_string();
+        assert_eq!(text.trim_end(), format!("irsa-sidecar {VERSION} (commit {COMMIT}, {TARGET})"));
+    }
+
+    #[test]
+    fn wrong_usage_is_told_with_a_suggestion_and_never_with_the_value() {
+        for (line, suggestion) in [
+            ("irsa-sidecar", "Usage:"),
+            ("irsa-sidecar srve", "'serve'"),
+            ("irsa-sidecar serve --lisen x", "'--listen'"),
+            ("irsa-sidecar serve --authorization-token=PLANTED", "'--authorization-token-file'"),
+            ("irsa-sidecar serve --authorization-token PLANTED", "'--authorization-token-file'"),
+            ("irsa-sidecar credentials --format xml", "process, json, env"),
+            ("irsa-sidecar serve --port 1 --port 2", "cannot be used multiple times"),
+        ] {
+            let error = parsed(line).err().unwrap();
+            assert!(error.use_stderr(), "{line}");
+            let text = error.to_string();
+            assert!(text.contains(suggestion), "{line}: {text}");
+            assert!(!text.contains("PLANTED"), "{line}: {text}");
+        }
+    }
 }

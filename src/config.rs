@@ -132,6 +132,7 @@ pub fn parse_role(flags: &Flags, strings: &dyn Strings) -> Parsed<(Role, Log)> {
     let role = aws::role(&mut parser);
     endpoint::check(&mut parser);
     let log = Log::read(&mut parser);
+    parser.refuse_unknown_variables();
     parser.finish(role.map(|role| (role, log)))
 }
 

@@ -1,7 +1,7 @@
 //! The HTTP server: `Listeners → bind → run → drain`.
 //!
-//! Two surfaces. [`container`] gives credentials to clients in this pod; every request passes [`guard`]. [`admin`]
-//! gives health, metrics and status on a port of its own. Bounds on each, kept by [`roster`] and [`activity`]:
+//! Two surfaces. `container` gives credentials to clients in this pod; every request passes `guard`. `admin`
+//! gives health, metrics and status on a port of its own. Bounds on each, kept by `roster` and `activity`:
 //!
 //! | | |
 //! |---|---|

@@ -135,3 +135,90 @@ fn judge(address: SocketAddr, answer: &[u8]) -> Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Answers each connection with the next of these and then nobody any more.
+    fn server(answers: &'static [&'static str]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+                    head.push(byte[0]);
+                }
+                let expected = format!("GET /ready HTTP/1.0\r\nHost: {address}\r\n\r\n");
+                assert_eq!(String::from_utf8_lossy(&head), expected);
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        address
+    }
+
+    fn told(admin: SocketAddr, wait: Option<Duration>) -> (u8, String) {
+        let mut out = Vec::new();
+        let status = check(Healthcheck { admin, wait }, &Clock::system(), &mut out);
+        (status, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn is_0_for_ready_alone_and_tells_what_is_missing() {
+        let cases: [(&'static [&'static str], u8, &str); 6] = [
+            (&["HTTP/1.0 200 OK\r\n\r\nready\n"], 0, "ready"),
+            (
+                &["HTTP/1.1 503 Service Unavailable\r\na: b\r\n\r\ndefault: TokenMissing\n"],
+                69,
+                "default: TokenMissing",
+            ),
+            (&["HTTP/1.1 503 Service Unavailable\r\n\r\n"], 69, "not ready"),
+            (&["HTTP/1.1 404 Not Found\r\n\r\n"], 69, "is it irsa-sidecar's admin listener?"),
+            (&["SSH-2.0-OpenSSH_9.2\r\n"], 69, "does not speak HTTP"),
+            (&[""], 69, "does not speak HTTP"),
+        ];
+        for (answers, status, text) in cases {
+            let (got, out) = told(server(answers), None);
+            assert_eq!(got, status, "{answers:?}");
+            assert!(out.contains(text), "{answers:?}: {out}");
+        }
+    }
+
+    #[test]
+    fn an_answer_cannot_play_with_the_terminal() {
+        let (_, out) = told(server(&["HTTP/1.1 503 No\r\n\r\n\u{1b}[2Jdefault\n"]), None);
+        assert_eq!(out, "[2Jdefault\n");
+    }
+
+    #[test]
+    fn waits_until_it_is_ready() {
+        let admin = server(&["HTTP/1.1 503 No\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"]);
+        assert_eq!(told(admin, Some(Duration::from_secs(600))).0, 0);
+    }
+
+    #[test]
+    fn nobody_there_is_69_and_a_question() {
+        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (status, out) = told(admin, None);
+        assert_eq!(status, 69);
+        assert!(out.contains("connection refused") && out.contains("Is irsa-sidecar serve running"), "{out}");
+    }
+
+    #[test]
+    fn a_wildcard_is_asked_on_loopback() {
+        for (admin, asked) in [
+            ("[::]:9912", &["[::1]:9912", "127.0.0.1:9912"][..]),
+            ("0.0.0.0:9912", &["127.0.0.1:9912"]),
+            ("10.0.0.1:80", &["10.0.0.1:80"]),
+        ] {
+            let addresses: Vec<String> =
+                reachable(admin.parse().unwrap()).iter().map(ToString::to_string).collect();
+            assert_eq!(addresses, asked);
+        }
+    }
+}

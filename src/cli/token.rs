@@ -254,3 +254,110 @@ fn span(seconds: i64) -> String {
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+
+    const ISSUED: u64 = 1_800_000_000;
+
+    fn claims(payload: Value) -> Claims {
+        let Value::Object(payload) = payload else { panic!("claims are an object") };
+        let header = Map::from_iter([("alg".to_owned(), json!("RS256")), ("kid".to_owned(), json!("abc"))]);
+        Claims { header, payload }
+    }
+
+    fn projected() -> Claims {
+        claims(json!({
+            "aud": ["sts.amazonaws.com"],
+            "exp": ISSUED + 86_400,
+            "iat": ISSUED,
+            "iss": "https://oidc.eks.eu-central-1.amazonaws.com/id/ABC",
+            "jti": "1-2-3",
+            "kubernetes.io": {
+                "namespace": "shop", "node": {"name": "n1"}, "pod": {"name": "app-0"},
+                "serviceaccount": {"name": "app"},
+            },
+            "nbf": ISSUED,
+            "sub": "system:serviceaccount:shop:app",
+        }))
+    }
+
+    fn after(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(ISSUED + seconds)
+    }
+
+    #[test]
+    fn tells_people_who_it_is_and_how_long_it_lasts() {
+        assert_eq!(
+            as_text(&projected(), after(3600)),
+            "\
+Decoded, not verified: STS decides what it is worth.
+
+sub            system:serviceaccount:shop:app
+               who it is: ServiceAccount app in namespace shop, pod app-0, node n1
+iss            https://oidc.eks.eu-central-1.amazonaws.com/id/ABC
+               who issued it: IAM must have an OIDC identity provider of this URL
+aud            sts.amazonaws.com
+               for whom it is meant: the identity provider must list it as a client id
+iat            2027-01-15T08:00:00Z
+               issued 1h ago; the kubelet replaces it from 2027-01-16T03:12:00Z on
+nbf            2027-01-15T08:00:00Z
+               it is not valid before
+exp            2027-01-16T08:00:00Z
+               23h left
+alg            RS256
+               signed with the issuer's key abc
+jti            1-2-3
+"
+        );
+    }
+
+    #[test]
+    fn gives_scripts_numbers() {
+        let document: Value = serde_json::from_str(&as_json(&projected(), after(86_460))).unwrap();
+        assert_eq!(document["schema"], 1);
+        assert_eq!(document["verified"], false);
+        assert_eq!(document["age_seconds"], 86_460);
+        assert_eq!(document["seconds_left"], -60);
+        assert_eq!(document["expires_at"], "2027-01-16T08:00:00Z");
+        assert_eq!(document["claims"]["kubernetes.io"]["pod"]["name"], "app-0");
+        assert_eq!(document["header"]["alg"], "RS256");
+    }
+
+    #[test]
+    fn notes_what_cannot_work() {
+        let with = |claim: &str, value: Value| {
+            let mut claims = projected();
+            claims.payload.insert(claim.to_owned(), value);
+            claims
+        };
+        let cases = [
+            (projected(), 3600, ""),
+            (projected(), 86_400, "It has expired"),
+            (projected(), 70_000, "It should have been replaced"),
+            (with("nbf", json!(ISSUED + 9000)), 0, "valid in the future"),
+            (with("exp", json!("soon")), 0, "no expiry"),
+            (with("aud", json!("https://kubernetes.default.svc")), 0, "Its audience is not sts"),
+            (with("sub", json!("repo:org/name")), 0, "not a Kubernetes ServiceAccount"),
+            (with("iss", json!("http://issuer")), 0, "Its issuer is no https://"),
+        ];
+        for (claims, seconds, expected) in cases {
+            let notes = notes(&claims, after(seconds));
+            match expected {
+                "" => assert_eq!(notes, [""; 0]),
+                expected => {
+                    assert!(matches!(&notes[..], [one] if one.contains(expected)), "{expected}: {notes:?}")
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn reads_stdin_no_further_than_a_token_can_be() {
+        assert!(read_all(&mut &b"e30.e30.c2ln\n"[..]).is_ok());
+        assert_eq!(read_all(&mut io::repeat(b'a')).err(), Some(ReadTokenError::TooLong));
+    }
+}

@@ -16,6 +16,9 @@ use super::*;
 
 const TOKEN_FILE: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
 
+/// What is set beside the prepared pod.
+type Set<'a> = &'a [(&'a str, &'a str)];
+
 /// What the EKS webhook sets.
 fn prepared() -> Variables {
     Variables::from_iter([
@@ -237,7 +240,7 @@ fn every_wrong_value_has_its_own_reason() {
         ("AWS_ROLE_ARN=\"arn:aws:iam::111122223333:role/app\"", "in quotes"),
         ("AWS_ROLE_ARN=arn:aws:iam::${ACCOUNT}:role/app", "placeholder"),
         ("AWS_ROLE_ARN=arn:aws:iam::111122223333:role/äpp", "which no ARN does"),
-        ("AWS_ROLE_ARN=arn:x:iam:::role/app", "19 characters"),
+        ("AWS_ROLE_ARN=arn:x:iam:::role/a", "18 characters"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE=", "not set"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE=eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "not the path of a file"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE=/token\n", "white space"),
@@ -282,7 +285,7 @@ fn every_wrong_value_has_its_own_reason() {
 #[test]
 fn what_is_right_alone_may_be_wrong_together() {
     let secret = "0123456789abcdef";
-    let cases: [(&[(&str, &str)], &str, &str); 5] = [
+    let cases: [(Set<'_>, &str, &str); 5] = [
         (
             &[("IRSA_SIDECAR_PORT", "1"), ("IRSA_SIDECAR_LISTEN", "127.0.0.1:2")],
             "IRSA_SIDECAR_PORT",
@@ -324,7 +327,7 @@ fn what_is_right_alone_may_be_wrong_together() {
 #[test]
 fn what_works_but_hardly_as_meant_is_a_warning() {
     let newline = Content::new("newline", b"0123456789abcdef\n");
-    let cases: [(&[(&str, &str)], &str); 14] = [
+    let cases: [(Set<'_>, &str); 14] = [
         (&[("IRSA_SIDECAR_ALLOW_UNAUTHENTICATED", "127.0.0.1:9911")], "AllowUnauthenticatedIdle"),
         (
             &[
@@ -354,7 +357,7 @@ fn what_works_but_hardly_as_meant_is_a_warning() {
 
 #[test]
 fn is_silent_about_what_is_fine() {
-    let cases: [&[(&str, &str)]; 9] = [
+    let cases: [Set<'_>; 9] = [
         &[("IRSA_SIDECAR_SESSION_DURATION", "50m")],
         &[("IRSA_SIDECAR_PORT", "0")],
         &[("IRSA_SIDECAR_DRAIN", "0")],
@@ -544,7 +547,7 @@ fn the_authorization_token_is_what_the_file_holds_without_its_last_newline() {
 #[test]
 fn the_session_name_comes_from_what_is_known_of_the_pod() {
     let long = "a".repeat(70);
-    let cases: [(&[(&str, &str)], &str); 6] = [
+    let cases: [(Set<'_>, &str); 6] = [
         (&[("POD_NAMESPACE", "shop"), ("POD_NAME", "app-0")], "shop-app-0"),
         (&[("POD_NAMESPACE", "shop")], "irsa-sidecar-app-0"),
         (&[("POD_NAMESPACE", ""), ("POD_NAME", "app-0")], "irsa-sidecar-app-0"),
@@ -579,6 +582,8 @@ fn each_command_asks_for_what_it_needs_and_no_more() {
     assert_eq!(parse_token_file(&token_only).unwrap().0, PathBuf::from(TOKEN_FILE));
     let with_role = token_only.with("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/app");
     assert!(parse_role(&Flags::default(), &with_role).is_ok());
+    let misspelt = with_role.clone().with("IRSA_SIDECAR_SESION_DURATION", "2h");
+    assert!(parse_role(&Flags::default(), &misspelt).is_err());
     let another = Flags::default().with(&settings::ROLE, "reports");
     assert!(parse_role(&another, &with_role).err().unwrap().to_string().contains("--role \"reports\""));
 }

@@ -85,10 +85,10 @@ fn authority(rest: &str) -> &str {
 /// The host of `HOST[:PORT]`, where HOST is a name, an IPv4 address or an IPv6 address in brackets.
 fn host(authority: &str) -> Result<&str, Reason> {
     let (host, port) = match authority.rfind(']') {
-        Some(end) => {
-            let (host, port) = authority.split_at(end + 1);
-            (host, port.strip_prefix(':').or((!port.is_empty()).then_some(port)))
-        }
+        Some(end) => match authority.split_at(end + 1) {
+            (host, "") => (host, None),
+            (host, rest) => (host, Some(rest.strip_prefix(':').unwrap_or(""))),
+        },
         None => match authority.split_once(':') {
             Some((host, port)) => (host, Some(port)),
             None => (authority, None),

@@ -52,13 +52,13 @@ pub struct Driver<E> {
     pub phases: watch::Receiver<Phase>,
 }
 
-/// What is waited for beside the clock.
+/// What came first.
 enum Woken {
-    ByClock,
-    ByExchange(Result<Exchanged, ExchangeError>),
-    ByHangup,
-    ByShutdown,
-    ByToken,
+    Clock,
+    Exchange(Box<Result<Exchanged, ExchangeError>>),
+    Hangup,
+    Shutdown,
+    Token,
 }
 
 type InFlight = Pin<Box<dyn Future<Output = Result<Exchanged, ExchangeError>> + Send>>;
@@ -102,17 +102,17 @@ impl<E: Exchange> Driver<E> {
             let deadline = running.carry_out(action);
             let woken = running.wait(deadline).await;
             action = match woken {
-                Woken::ByClock => running.tell(Event::Tick),
-                Woken::ByToken => running.token_looked_at(),
-                Woken::ByHangup => {
+                Woken::Clock => running.tell(Event::Tick),
+                Woken::Token => running.token_looked_at(),
+                Woken::Hangup => {
                     tracing::info!(
                         role = running.driver.role,
                         "SIGHUP: exchanging now, at most once in 10 s"
                     );
                     running.tell(Event::ExchangeNow)
                 }
-                Woken::ByShutdown => running.tell(Event::Shutdown),
-                Woken::ByExchange(result) => running.exchange_ended(result),
+                Woken::Shutdown => running.tell(Event::Shutdown),
+                Woken::Exchange(result) => running.exchange_ended(*result),
             };
             running.watch_expiry();
         }
@@ -154,12 +154,12 @@ impl<E: Exchange> Running<E> {
         tokio::select! {
             result = async { match in_flight { Some(call) => call.await, None => std::future::pending().await } } => {
                 *in_flight = None;
-                Woken::ByExchange(result)
+                Woken::Exchange(Box::new(result))
             }
-            () = async { match deadline { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => Woken::ByClock,
-            () = self.driver.tokens.looked() => Woken::ByToken,
-            Ok(()) = self.driver.hangups.changed() => Woken::ByHangup,
-            _ = self.driver.phases.wait_for(|phase| *phase == Phase::Stopping) => Woken::ByShutdown,
+            () = async { match deadline { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => Woken::Clock,
+            () = self.driver.tokens.looked() => Woken::Token,
+            Ok(()) = self.driver.hangups.changed() => Woken::Hangup,
+            _ = self.driver.phases.wait_for(|phase| *phase == Phase::Stopping) => Woken::Shutdown,
         }
     }
 

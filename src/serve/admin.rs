@@ -5,7 +5,7 @@
 //! | `/live` | anyone | 200 `ok` |
 //! | `/ready` | anyone | 200 `ok` while every role holds credentials that may be served; else 503 and a line `ROLE: CODE` for each that does not |
 //! | `/metrics` | anyone | OpenMetrics text |
-//! | `/status` | loopback clients | JSON, see [`status`] |
+//! | `/status` | loopback clients | JSON, see `serve/status.rs` |
 //!
 //! Kubelets and scrapers come from outside the pod, so the first three have no guard but their poverty.
 

@@ -5,6 +5,8 @@
 #![allow(clippy::disallowed_methods)] // tests may spawn
 
 mod command_line;
+mod demo;
+mod docs;
 mod lifecycle;
 mod outage;
 mod secrets;

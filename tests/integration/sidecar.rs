@@ -10,21 +10,21 @@ use support::raw::RawResponse;
 use support::sts::Credentials;
 use support::world::World;
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_irsa-sidecar");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_irsa-sidecar");
 
-pub struct Sidecar {
-    pub process: Process,
-    pub container: SocketAddr,
-    pub admin: SocketAddr,
+pub(crate) struct Sidecar {
+    pub(crate) process: Process,
+    pub(crate) container: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Sidecar {
-    pub async fn start(world: &World) -> Self {
+    pub(crate) async fn start(world: &World) -> Self {
         Self::start_with(world, &[], &[]).await
     }
 
     /// Port 0 everywhere: the log says what it became.
-    pub async fn start_with(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut all =
             vec!["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--log-format=json"];
         all.extend(arguments);
@@ -40,33 +40,33 @@ impl Sidecar {
         Self { process, container, admin }
     }
 
-    pub async fn credentials(&self) -> RawResponse {
+    pub(crate) async fn credentials(&self) -> RawResponse {
         raw::get(self.container, "/v1/credentials").await.unwrap()
     }
 
-    pub async fn wait_until_ready(&mut self) {
+    pub(crate) async fn wait_until_ready(&mut self) {
         self.process.status(self.admin, "/ready", 200).await.unwrap();
     }
 
-    pub async fn wait_until_not_ready(&mut self) -> String {
+    pub(crate) async fn wait_until_not_ready(&mut self) -> String {
         self.process.status(self.admin, "/ready", 503).await.unwrap().text()
     }
 
-    pub async fn status(&self) -> Value {
+    pub(crate) async fn status(&self) -> Value {
         raw::get(self.admin, "/status").await.unwrap().json().unwrap()
     }
 
-    pub async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         raw::get(self.admin, "/metrics").await.unwrap().text()
     }
 
-    pub fn log_lines_with(&self, text: &str) -> usize {
+    pub(crate) fn log_lines_with(&self, text: &str) -> usize {
         self.process.output().lines().filter(|line| line.contains(text)).count()
     }
 }
 
 /// Credentials as they were printed or served, the session token under this name.
-pub fn credentials(body: &Value, session_token: &str) -> Credentials {
+pub(crate) fn credentials(body: &Value, session_token: &str) -> Credentials {
     let field =
         |name: &str| body[name].as_str().unwrap_or_else(|| panic!("no {name} in the answer")).to_owned();
     Credentials {
@@ -78,7 +78,10 @@ pub fn credentials(body: &Value, session_token: &str) -> Credentials {
 }
 
 /// One run of a command to its end: exit status, everything printed.
-pub async fn run(arguments: &[&str], env: impl IntoIterator<Item = (String, String)>) -> (i32, String) {
+pub(crate) async fn run(
+    arguments: &[&str],
+    env: impl IntoIterator<Item = (String, String)>,
+) -> (i32, String) {
     let mut process = Process::start(BINARY, arguments, env).unwrap();
     let status = process.exit().await.unwrap();
     (status.code().unwrap_or(-1), process.output())

@@ -1,0 +1,85 @@
+//! What `--help` says beside the flags.
+
+pub(super) const ABOUT: &str =
+    "Gives old AWS SDKs the IAM role of their Kubernetes ServiceAccount, from inside the pod";
+pub(super) const LONG_ABOUT: &str = "\
+Gives old AWS SDKs the IAM role of their Kubernetes ServiceAccount, from inside the pod.
+
+It exchanges the projected token in AWS_WEB_IDENTITY_TOKEN_FILE for temporary credentials of the role in
+AWS_ROLE_ARN, keeps them fresh, and serves them where SDKs too old for web identity look for them.";
+
+pub(super) const EXIT_STATUSES: &str = "\
+Exit status: 0 fine, 64 bad usage or configuration, 69 something needed is unavailable, 70 a fault of ours";
+
+pub(super) const AFTER_LONG_HELP: &str = "\
+A pod that the EKS webhook has prepared needs no setting: AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and AWS_REGION
+are there already. The application is pointed here with
+  AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9911/v1/credentials
+
+Examples:
+  irsa-sidecar serve
+  irsa-sidecar token
+  irsa-sidecar credentials --format env
+
+Exit status: 0 fine, 64 bad usage or configuration, 69 something needed is unavailable, 70 a fault of ours";
+
+pub(super) const SERVE: &str = "\
+Watch the token, exchange it ahead of time, keep the credentials in memory and serve them, until SIGTERM.
+
+SIGHUP exchanges now, at most once in 10 s. A flag beats its variable. All settings are checked before anything
+starts, and all mistakes are told at once.";
+
+pub(super) const SERVE_EXAMPLES: &str = "\
+AWS's own variables keep AWS's meaning: AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE (both required),
+AWS_ROLE_SESSION_NAME, AWS_REGION, AWS_DEFAULT_REGION, AWS_STS_REGIONAL_ENDPOINTS, AWS_USE_FIPS_ENDPOINT,
+AWS_USE_DUALSTACK_ENDPOINT, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, AWS_CA_BUNDLE, HTTPS_PROXY, NO_PROXY.
+
+Examples:
+  irsa-sidecar serve
+      serves http://127.0.0.1:9911/v1/credentials, and health and metrics on port 9912
+  irsa-sidecar serve --session-duration 12h --drain 29s
+  irsa-sidecar serve --listen 127.0.0.1:8080 --admin-listen 127.0.0.1:8081 --log debug
+
+Exit status: 0 fine, 64 bad usage or configuration, 69 something needed is unavailable, 70 a fault of ours";
+
+pub(super) const CREDENTIALS: &str = "\
+Exchange the token at STS once and print the credentials to stdout. They are secrets: mind where the output goes.";
+
+pub(super) const CREDENTIALS_EXAMPLES: &str = "\
+Examples:
+  In ~/.aws/config, for any SDK that knows credential_process:
+      [default]
+      credential_process = /usr/local/bin/irsa-sidecar credentials --format process
+  In a shell:
+      eval \"$(irsa-sidecar credentials --format env)\"
+
+Exit status: 0 fine, 64 bad usage or configuration, 69 STS or the token is unavailable, 70 a fault of ours";
+
+pub(super) const TOKEN: &str = "\
+Decode a web identity token: its claims and what they mean, its age, the time it has left, and who it is. Nothing is
+verified, since STS alone decides. Neither the signature nor the token itself is printed.";
+
+pub(super) const TOKEN_EXAMPLES: &str = "\
+Examples:
+  irsa-sidecar token
+      reads the file in AWS_WEB_IDENTITY_TOKEN_FILE
+  irsa-sidecar token --json /var/run/secrets/eks.amazonaws.com/serviceaccount/token
+  kubectl create token app --audience sts.amazonaws.com | irsa-sidecar token -
+
+Exit status: 0 fine, 64 bad usage or configuration, 69 there is no token to decode, 70 a fault of ours";
+
+pub(super) const HEALTHCHECK: &str = "\
+Ask the admin listener of a running sidecar whether every role holds valid credentials, and print what is missing.
+It is the probe of an image that has no shell.";
+
+pub(super) const HEALTHCHECK_EXAMPLES: &str = "\
+Examples:
+  A native sidecar's startup probe:
+      exec: { command: [irsa-sidecar, healthcheck] }
+  A postStart hook that holds the application back for a minute at most:
+      exec: { command: [irsa-sidecar, healthcheck, --wait, 1m] }
+
+Exit status: 0 ready, 64 bad usage or configuration, 69 not ready, 70 a fault of ours";
+
+pub(super) const ADMIN_HELP: &str = "The sidecar's admin listener; of [::] and 0.0.0.0 the loopback address is asked\n\
+                          [env: IRSA_SIDECAR_ADMIN_LISTEN] [default: [::]:9912]";
