@@ -43,6 +43,9 @@ pub const COMFORTABLE_SESSION: Duration = Duration::from_secs(3600);
 /// What a body holds beside the session token, at most: keys, an ARN of 2,048 characters, two keys, a date.
 const BODY_OVERHEAD: usize = 3072;
 
+/// 9999-12-31T23:59:59Z.
+const LATEST_SECOND: u64 = 253_402_300_799;
+
 /// The life of one set of credentials, without the credentials.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Lifetime {
@@ -117,9 +120,11 @@ impl Credentials {
     }
 }
 
-/// `YYYY-MM-DDTHH:MM:SSZ`, the only form that every SDK reads. Times before 1970 or after 9999 do not occur.
+/// `YYYY-MM-DDTHH:MM:SSZ`, the only form that every SDK reads. A time that it cannot express, which only a hostile or
+/// broken party sends, is shown as the nearest that it can.
 pub fn rfc3339(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
+    let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(LATEST_SECOND);
+    humantime::format_rfc3339_seconds(time.clamp(SystemTime::UNIX_EPOCH, latest)).to_string()
 }
 
 #[cfg(test)]
@@ -168,6 +173,13 @@ mod tests {
         let backwards = Lifetime { issued_at: at(10), expires_at: at(0) };
         assert!(!backwards.may_be_served(at(5)));
         assert_eq!(backwards.refresh_at(0.5), at(10));
+    }
+
+    #[test]
+    fn a_time_that_has_no_text_is_shown_as_the_nearest_that_has() {
+        let far = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40);
+        assert_eq!(rfc3339(far), "9999-12-31T23:59:59Z");
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00Z");
     }
 
     #[test]

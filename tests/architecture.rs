@@ -38,6 +38,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("aws_config", &["src/sts/client.rs"]),
     ("aws_sdk_sts", &["src/sts/client.rs", "src/sts/client/failure.rs"]),
     ("aws_smithy_http_client", &["src/sts/client.rs"]),
+    ("aws_smithy_types", &["src/sts/client.rs"]),
     ("aws_types", &["src/sts/client.rs"]),
     ("base64", &["src/token.rs"]),
     ("clap", &["src/cli.rs"]),

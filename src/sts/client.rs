@@ -30,7 +30,7 @@ use aws_sdk_sts::config::SharedHttpClient;
 use aws_sdk_sts::config::endpoint::DefaultResolver;
 use aws_sdk_sts::config::endpoint::Params;
 use aws_sdk_sts::config::endpoint::ResolveEndpoint;
-use aws_sdk_sts::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_sts::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_sts::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_sts::error::BoxError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
@@ -38,7 +38,9 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls;
+use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
+use http_body_util::Limited;
 use thiserror::Error;
 
 use crate::clock::Clock;
@@ -58,6 +60,8 @@ mod failure;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// A reply of STS has some 3 KB; whatever answers in its place must not fill our memory.
+const MAX_REPLY_BYTES: usize = 256 * 1024;
 /// STS names no region of its own; with an endpoint given by hand, none is needed and this one is never seen.
 const UNUSED_REGION: &str = "us-east-1";
 
@@ -295,7 +299,7 @@ fn build_http_client(ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, Exc
     }))
 }
 
-/// Listens in on one call: puts our name in front of the SDK's, and notes what the reply's headers say.
+/// Listens in on one call: puts our name in front of the SDK's, notes what the reply's headers say, and bounds its body.
 #[derive(Clone, Debug, Default)]
 struct Heard(Arc<Mutex<Reply>>);
 
@@ -322,12 +326,14 @@ impl Intercept for Heard {
         Ok(())
     }
 
-    fn read_before_deserialization(
+    fn modify_before_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let body = context.response_mut().take_body();
+        *context.response_mut().body_mut() = SdkBody::from_body_1_x(Limited::new(body, MAX_REPLY_BYTES));
         let headers = context.response().headers();
         let date = headers.get("date").and_then(|date| httpdate::parse_http_date(date).ok());
         let retry_after = headers.get("retry-after").and_then(|value| match value.trim().parse() {

@@ -5,8 +5,11 @@ use support::raw;
 use support::raw::RawClient;
 use support::world::World;
 
+use crate::sidecar::BINARY;
 use crate::sidecar::Sidecar;
+use crate::sidecar::can_run;
 use crate::sidecar::run;
+use crate::sidecar::run_under;
 
 #[tokio::test]
 async fn live_at_once_and_ready_only_with_credentials() {
@@ -74,4 +77,37 @@ async fn a_taken_port_is_an_error_that_names_the_setting() {
     assert_eq!(status, 69, "{output}");
     assert!(output.contains("IRSA_SIDECAR_ADMIN_LISTEN") || output.contains("--admin-listen"), "{output}");
     assert!(world.sts.calls().is_empty(), "nothing was started");
+}
+
+/// In a network namespace of its own: the machine's own may allow every port to everyone.
+#[tokio::test]
+async fn a_privileged_port_without_the_right_is_an_error_that_names_the_sysctl() {
+    let as_nobody = "ip link set lo up && echo 1024 > /proc/sys/net/ipv4/ip_unprivileged_port_start && \
+                     exec setpriv --reuid=65534 --clear-groups --bounding-set=-all --inh-caps=-all -- \"$@\"";
+    if !can_run("root and a network namespace", &["unshare", "--net", "sh", "-c", as_nobody, "sh", "true"]) {
+        return;
+    }
+    let world = World::start().await.unwrap();
+    // The program must be readable for that user: a checkout below root's home is not.
+    let program = world.directory().join("irsa-sidecar");
+    std::fs::copy(BINARY, &program).unwrap();
+    let wrapper = ["--net", "sh", "-c", as_nobody, "sh", program.to_str().unwrap()];
+    let arguments = ["serve", "--listen=127.0.0.1:80", "--admin-listen=127.0.0.1:0", "--log-format=json"];
+    let mut env = world.env();
+    env.remove("AWS_CA_BUNDLE");
+    let (status, output) = run_under("unshare", &wrapper, &arguments, env).await;
+    assert_eq!(status, 69, "{output}");
+    assert!(
+        output.contains("net.ipv4.ip_unprivileged_port_start") && output.contains("127.0.0.1:80"),
+        "{output}"
+    );
+}
+
+#[tokio::test]
+async fn serves_on_ipv6_loopback_too() {
+    let world = World::start().await.unwrap();
+    let mut sidecar = Sidecar::start_with(&world, &["--listen=[::1]:0", "--admin-listen=[::1]:0"], &[]).await;
+    sidecar.wait_until_ready().await;
+    assert!(sidecar.container.is_ipv6());
+    assert_eq!(sidecar.credentials().await.status, 200);
 }

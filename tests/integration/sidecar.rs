@@ -23,14 +23,29 @@ impl Sidecar {
         Self::start_with(world, &[], &[]).await
     }
 
-    /// Port 0 everywhere: the log says what it became.
+    /// Port 0 everywhere: the log says what it became. A flag given here comes last and wins.
     pub(crate) async fn start_with(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut all =
-            vec!["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--log-format=json"];
-        all.extend(arguments);
         let mut env = world.env();
         env.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let process = Process::start(BINARY, &all, env).unwrap();
+        let given = |flag: &str| arguments.iter().any(|argument| argument.starts_with(flag));
+        let mut all = vec!["serve", "--log-format=json"];
+        all.extend(
+            ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"]
+                .into_iter()
+                .filter(|default| !given(default.split('=').next().unwrap())),
+        );
+        all.extend(arguments);
+        Self::of(Process::start(BINARY, &all, env).unwrap()).await
+    }
+
+    /// Started by another program, which is given these arguments before ours.
+    pub(crate) async fn start_under(world: &World, program: &str, wrapper: &[&str]) -> Self {
+        let mut all = wrapper.to_vec();
+        all.extend(["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--log-format=json"]);
+        Self::of(Process::start(program, &all, world.env()).unwrap()).await
+    }
+
+    async fn of(process: Process) -> Self {
         let address = async |endpoint: &str| {
             let line = process.line_with(&format!(r#""endpoint":"{endpoint}""#)).await.unwrap();
             let line: Value = serde_json::from_str(&line).unwrap();
@@ -75,6 +90,29 @@ pub(crate) fn credentials(body: &Value, session_token: &str) -> Credentials {
         session_token: field(session_token),
         expires_at: SystemTime::UNIX_EPOCH,
     }
+}
+
+/// Whether the machine lets us; elsewhere than in CI a test is left out, by name and with the reason.
+pub(crate) fn can_run(what: &str, command: &[&str]) -> bool {
+    let output = std::process::Command::new(command[0]).args(&command[1..]).output();
+    if output.as_ref().is_ok_and(|output| output.status.success()) {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none(), "CI must have {what}: {command:?} gave {output:?}");
+    eprintln!("SKIPPED: this test needs {what}; {command:?} gave {output:?}");
+    false
+}
+
+/// As [`run`], started by another program.
+pub(crate) async fn run_under(
+    program: &str,
+    wrapper: &[&str],
+    arguments: &[&str],
+    env: impl IntoIterator<Item = (String, String)>,
+) -> (i32, String) {
+    let mut process = Process::start(program, &[wrapper, arguments].concat(), env).unwrap();
+    let status = process.exit().await.unwrap();
+    (status.code().unwrap_or(-1), process.output())
 }
 
 /// One run of a command to its end: exit status, everything printed.

@@ -69,6 +69,7 @@ async fn an_answer_that_is_not_from_sts_says_so() {
         (FaultKind::Http { status: 403, body: page.clone(), retry_after: None }, "InvalidReply"),
         (FaultKind::Http { status: 502, body: page, retry_after: None }, "ServiceUnavailable"),
         (FaultKind::Http { status: 500, body: None, retry_after: None }, "InternalFailure"),
+        (FaultKind::Http { status: 200, body: Some("x".repeat(4 << 20)), retry_after: None }, "InvalidReply"),
         (FaultKind::Reset, "ConnectionFailed"),
     ] {
         let world = World::start().await.unwrap();

@@ -8,7 +8,9 @@ use support::process::Signal;
 use support::world::World;
 use tokio::task::JoinSet;
 
+use crate::sidecar::BINARY;
 use crate::sidecar::Sidecar;
+use crate::sidecar::can_run;
 
 const SHORT: Duration = Duration::from_secs(6);
 
@@ -98,6 +100,22 @@ async fn an_expired_token_is_replaced_by_the_next_one_at_once() {
     world.rotate_token().unwrap();
     sidecar.wait_until_ready().await;
     assert_eq!(world.sts.calls().len(), 2);
+}
+
+/// A user namespace may have no inotify instance at all: what a node that has run out of them is like.
+#[tokio::test]
+async fn without_inotify_the_file_is_read_every_ten_seconds_which_is_said_once() {
+    if !can_run("a user namespace", &["unshare", "--user", "--map-root-user", "true"]) {
+        return;
+    }
+    let world = World::start().await.unwrap();
+    let script = format!("echo 0 > /proc/sys/user/max_inotify_instances && exec {BINARY} \"$@\"");
+    let wrapper = ["--user", "--map-root-user", "sh", "-c", &script, "sh"];
+    let mut sidecar = Sidecar::start_under(&world, "unshare", &wrapper).await;
+    sidecar.wait_until_ready().await;
+    world.rotate_token().unwrap();
+    sidecar.process.line_with("token rotated").await.unwrap();
+    assert_eq!(sidecar.log_lines_with("no inotify watch"), 1, "{}", sidecar.process.output());
 }
 
 #[tokio::test]
