@@ -130,23 +130,33 @@ impl<E: Exchange> Running<E> {
         action
     }
 
-    /// Starts an exchange, or finds out until when to wait.
+    /// Starts an exchange if that is what is to be done, and finds out until when to wait.
     fn carry_out(&mut self, action: Action) -> Option<Instant> {
-        match action {
+        let due = match action {
             Action::Exchange => {
-                let token = self.token.clone().expect("the policy must not exchange before a token was read");
-                let exchange = self.driver.exchange.clone();
-                self.started_at = self.driver.clock.steady();
-                self.in_flight = Some(Box::pin(async move { exchange.exchange(&token).await }));
+                self.start_exchange();
                 None
             }
-            Action::WaitUntil(at) => {
-                let reading = self.driver.clock.read();
-                let wait = at.duration_since(self.timeline.now(reading)).unwrap_or_default();
-                Some(reading.steady + wait)
-            }
+            Action::WaitUntil(at) => Some(at),
             Action::Wait | Action::Stop => None,
-        }
+        };
+        let reading = self.driver.clock.read();
+        let now = self.timeline.now(reading);
+        let earliest = due.into_iter().chain(self.unservable_at().filter(|at| *at > now)).min()?;
+        Some(reading.steady + earliest.duration_since(now).unwrap_or_default())
+    }
+
+    fn start_exchange(&mut self) {
+        let token = self.token.clone().expect("the policy must not exchange before a token was read");
+        let exchange = self.driver.exchange.clone();
+        self.started_at = self.driver.clock.steady();
+        self.in_flight = Some(Box::pin(async move { exchange.exchange(&token).await }));
+    }
+
+    /// When what is held may no longer be served: a moment to speak at, though there is nothing to do.
+    fn unservable_at(&self) -> Option<SystemTime> {
+        let held = self.driver.publisher.current();
+        held.snapshot.as_ref().map(|snapshot| snapshot.lifetime.serve_until())
     }
 
     async fn wait(&mut self, deadline: Option<Instant>) -> Woken {
