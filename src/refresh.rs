@@ -19,6 +19,7 @@ use crate::credentials::Lifetime;
 use crate::sts::Remedy;
 
 pub mod driver;
+mod report;
 
 /// How long after the start an `InvalidIdentityToken` is held for a provider that is not known everywhere yet.
 pub const STARTING: Duration = Duration::from_secs(120);

@@ -16,15 +16,12 @@ use crate::cache::Publisher;
 use crate::cache::Snapshot;
 use crate::cache::State as Served;
 use crate::clock::Clock;
-use crate::clock::TOLERATED_SKEW;
 use crate::clock::Timeline;
-use crate::clock::skew;
-use crate::credentials::COMFORTABLE_SESSION;
-use crate::credentials::rfc3339;
 use crate::metrics::Metrics;
 use crate::refresh::Action;
 use crate::refresh::Event;
 use crate::refresh::State;
+use crate::refresh::report::Report;
 use crate::refresh::step;
 use crate::shutdown::Phase;
 use crate::sts::Exchange;
@@ -71,16 +68,7 @@ struct Running<E> {
     token_changes: u64,
     in_flight: Option<InFlight>,
     started_at: Instant,
-    told: Told,
-}
-
-/// What has been said already, so that it is said once and not a thousand times.
-#[derive(Default)]
-struct Told {
-    failure: Option<&'static str>,
-    skew: bool,
-    short_session: bool,
-    unservable: bool,
+    report: Report,
 }
 
 impl<E: Exchange> Driver<E> {
@@ -94,7 +82,7 @@ impl<E: Exchange> Driver<E> {
             token_changes: 0,
             in_flight: None,
             started_at: reading.steady,
-            told: Told::default(),
+            report: Report::new(&self.role),
             driver: self,
         };
         let mut action = running.token_looked_at();
@@ -207,48 +195,16 @@ impl<E: Exchange> Running<E> {
         let Some(date) = reply.date else { return };
         let reading = self.driver.clock.read();
         self.timeline = Timeline::heard(date, reading);
-        let apart = skew(date, reading.wall);
-        if apart > TOLERATED_SKEW && !self.told.skew {
-            self.told.skew = true;
-            tracing::warn!(
-                role = self.driver.role,
-                local = rfc3339(reading.wall),
-                sts = rfc3339(date),
-                "this node's clock and STS's are {} s apart; the schedule goes by STS's. Check NTP on the node",
-                apart.as_secs(),
-            );
-        } else if apart <= TOLERATED_SKEW {
-            self.told.skew = false;
-        }
+        self.report.date(date, reading.wall);
     }
 
     fn succeeded(&mut self, exchanged: &Exchanged, took: Duration) -> Action {
-        let credentials = &exchanged.credentials;
-        let lifetime = credentials.lifetime();
+        let lifetime = exchanged.credentials.lifetime();
         let failures = self.state.failures();
         let action = self.tell(Event::ExchangeSucceeded(lifetime));
         let next = self.state.next_exchange_at().unwrap_or(lifetime.expires_at);
-        let snapshot = Snapshot::new(credentials, exchanged.assumed_role_arn.clone());
-        tracing::info!(
-            role = self.driver.role,
-            assumed_role_arn = exchanged.assumed_role_arn.as_deref().unwrap_or("not told"),
-            access_key_id = snapshot.access_key_id,
-            expires_at = rfc3339(lifetime.expires_at),
-            next_exchange_at = rfc3339(next),
-            request_id = exchanged.reply.request_id.as_deref().unwrap_or("none"),
-            took_ms = millis(took),
-            after_failures = failures,
-            "credentials exchanged",
-        );
-        if lifetime.length() + TOLERATED_SKEW < COMFORTABLE_SESSION && !self.told.short_session {
-            self.told.short_session = true;
-            tracing::warn!(
-                role = self.driver.role,
-                session_seconds = lifetime.length().as_secs(),
-                "sessions under an hour cannot always have 25 minutes left: s3fs (under 20 minutes), botocore, the \
-                 AWS SDK for Java v1 and .NET (under 15) will fetch credentials at each call",
-            );
-        }
+        let snapshot = Snapshot::new(&exchanged.credentials, exchanged.assumed_role_arn.clone());
+        self.report.success(exchanged, &snapshot.access_key_id, next, took, failures);
         self.driver.metrics.exchange_succeeded(
             &self.driver.role,
             lifetime.issued_at,
@@ -262,8 +218,6 @@ impl<E: Exchange> Running<E> {
             problem: None,
             next_exchange_at: Some(next),
         });
-        self.told.failure = None;
-        self.told.unservable = false;
         action
     }
 
@@ -276,27 +230,7 @@ impl<E: Exchange> Running<E> {
         let next = self.state.next_exchange_at().unwrap_or_else(|| self.now());
         let retry_in = next.duration_since(self.now()).unwrap_or_default();
         self.driver.metrics.exchange_failed(&self.driver.role, error.code(), Some(next), took);
-        // One line while the same thing fails; each attempt shows at DEBUG.
-        if self.told.failure != Some(error.code()) {
-            self.told.failure = Some(error.code());
-            tracing::warn!(
-                role = self.driver.role,
-                code = error.code(),
-                request_id = error.reply.request_id.as_deref().unwrap_or("none"),
-                retry_in_ms = millis(retry_in),
-                took_ms = millis(took),
-                "exchange failed: {error}. {}",
-                error.kind.mend(),
-            );
-        } else {
-            tracing::debug!(
-                role = self.driver.role,
-                code = error.code(),
-                failures = self.state.failures(),
-                retry_in_ms = millis(retry_in),
-                "exchange failed again: {error}",
-            );
-        }
+        self.report.failure(error, self.state.failures(), retry_in, took);
         self.publish_problem(error.code(), error.to_string(), error.kind.mend());
         action
     }
@@ -316,25 +250,14 @@ impl<E: Exchange> Running<E> {
         });
     }
 
-    /// Says once that there is nothing left to serve.
     fn watch_expiry(&mut self) {
         let held = self.driver.publisher.current();
-        let Some(snapshot) = &held.snapshot else { return };
-        if held.servable(self.driver.clock.read()).is_none() && !self.told.unservable {
-            self.told.unservable = true;
-            tracing::error!(
-                role = self.driver.role,
-                expires_at = rfc3339(snapshot.lifetime.expires_at),
-                code = held.problem.as_ref().map_or("none", |problem| problem.code),
-                "the credentials have expired and could not be replaced; requests get 503 until they can",
-            );
+        if let Some(snapshot) = &held.snapshot
+            && held.servable(self.driver.clock.read()).is_none()
+        {
+            self.report.unservable(snapshot.lifetime, held.problem.as_ref().map(|problem| problem.code));
         }
     }
-}
-
-/// A number in a log is a number; the standard library's is wider than JSON's.
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
