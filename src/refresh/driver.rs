@@ -93,10 +93,7 @@ impl<E: Exchange> Driver<E> {
                 Woken::Clock => running.tell(Event::Tick),
                 Woken::Token => running.token_looked_at(),
                 Woken::Hangup => {
-                    tracing::info!(
-                        role = running.driver.role,
-                        "SIGHUP: exchanging now, at most once in 10 s"
-                    );
+                    running.report.hangup();
                     running.tell(Event::ExchangeNow)
                 }
                 Woken::Shutdown => running.tell(Event::Shutdown),
