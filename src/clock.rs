@@ -1,7 +1,8 @@
 //! The only door to the time.
 //!
-//! Two clocks are read together: the wall clock, which people and tokens use and which can jump, and the steady
-//! one, which never goes back but stands still while a machine is suspended. [`Timeline`] makes STS's time of the two.
+//! Three clocks are read together. The wall clock is people's and tokens', and jumps: NTP steps it, and a node may have it
+//! wrong. The steady clock is what timers run on; it stands still while a machine is suspended. The boot clock
+//! (`CLOCK_BOOTTIME`) does neither, so it measures how long anything lasts.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -9,19 +10,23 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::SystemTime;
 
+use rustix::time::ClockId;
+use rustix::time::clock_gettime;
 use tokio::time::Instant;
 
 /// Beyond this the local wall clock is not believed, STS's `Date` is.
 pub const TOLERATED_SKEW: Duration = Duration::from_secs(60);
 
-/// Both clocks at one moment.
+/// All clocks at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     pub wall: SystemTime,
     pub steady: Instant,
+    /// Time since the machine started, suspended time included.
+    pub boot: Duration,
 }
 
-/// Hands out [`Reading`]s; cheap to clone. Tests set the wall themselves and let tokio's paused clock be the steady one.
+/// Hands out [`Reading`]s; cheap to clone. Tests set the wall themselves and let tokio's paused clock move all three.
 #[derive(Clone, Debug)]
 pub struct Clock(Inner);
 
@@ -31,11 +36,12 @@ enum Inner {
     Manual(Arc<Manual>),
 }
 
-/// A wall clock that moves with tokio's (paused) clock, and jumps when told to.
+/// Clocks that move with tokio's (paused) clock, and jump when told to.
 #[derive(Debug)]
 pub struct Manual {
-    started: Reading,
-    wall: Mutex<SystemTime>,
+    started: Instant,
+    /// What the wall showed at the start and how long the machine was up then, jumps since included.
+    set: Mutex<(SystemTime, Duration)>,
 }
 
 impl Clock {
@@ -45,14 +51,13 @@ impl Clock {
 
     /// A clock that shows `wall` now; the handle makes it jump.
     pub fn manual(wall: SystemTime) -> (Self, Arc<Manual>) {
-        let started = Reading { wall, steady: steady_now() };
-        let manual = Arc::new(Manual { started, wall: Mutex::new(wall) });
+        let manual = Arc::new(Manual { started: steady_now(), set: Mutex::new((wall, Duration::ZERO)) });
         (Self(Inner::Manual(manual.clone())), manual)
     }
 
     pub fn read(&self) -> Reading {
         match &self.0 {
-            Inner::System => Reading { wall: wall_now(), steady: steady_now() },
+            Inner::System => Reading { wall: wall_now(), steady: steady_now(), boot: boot_now() },
             Inner::Manual(manual) => manual.read(),
         }
     }
@@ -69,46 +74,51 @@ impl Clock {
 impl Manual {
     fn read(&self) -> Reading {
         let steady = steady_now();
-        let wall = *self.wall.lock().unwrap_or_else(PoisonError::into_inner);
-        Reading { wall: wall + (steady - self.started.steady), steady }
+        let passed = steady - self.started;
+        let (wall, boot) = *self.set.lock().unwrap_or_else(PoisonError::into_inner);
+        Reading { wall: wall + passed, steady, boot: boot + passed }
     }
 
-    /// Moves the wall clock alone, as NTP or a resumed machine does.
+    /// Moves the wall clock alone, as NTP does.
     pub fn jump_forward(&self, by: Duration) {
-        *self.wall.lock().unwrap_or_else(PoisonError::into_inner) += by;
+        self.set.lock().unwrap_or_else(PoisonError::into_inner).0 += by;
     }
 
     pub fn jump_back(&self, by: Duration) {
-        *self.wall.lock().unwrap_or_else(PoisonError::into_inner) -= by;
+        self.set.lock().unwrap_or_else(PoisonError::into_inner).0 -= by;
+    }
+
+    /// The machine sleeps: the wall and the boot clock go on, timers do not.
+    pub fn suspend(&self, time: Duration) {
+        let mut set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
+        set.0 += time;
+        set.1 += time;
     }
 }
 
-/// STS's time, told from the last moment at which it was known.
-///
-/// Since then at least as much time has passed as the larger of the two clocks says: the wall clock falls behind when
-/// it is set back, the steady one when the machine sleeps. Erring towards "later" refreshes too early, never too late.
+/// STS's time, told from the last moment at which it was known. What has passed since is the boot clock's to say: a wall
+/// clock that is set back cannot make credentials live longer, one that is set forward cannot take them away.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeline {
     known: SystemTime,
-    at: Reading,
+    at: Duration,
 }
 
 impl Timeline {
     /// Before STS was heard: the local wall clock is all there is.
     pub fn local(at: Reading) -> Self {
-        Self { known: at.wall, at }
+        Self { known: at.wall, at: at.boot }
     }
 
-    /// After STS was heard; its `Date` has whole seconds, so a small difference says nothing.
+    /// After STS was heard. Its `Date` has whole seconds and was on its way, so of two that nearly agree the later is
+    /// taken: that refreshes too early rather than too late.
     pub fn heard(date: SystemTime, at: Reading) -> Self {
-        let known = if skew(date, at.wall) > TOLERATED_SKEW { date } else { at.wall };
-        Self { known, at }
+        let known = if skew(date, at.wall) > TOLERATED_SKEW { date } else { date.max(at.wall) };
+        Self { known, at: at.boot }
     }
 
     pub fn now(&self, reading: Reading) -> SystemTime {
-        let steady = reading.steady.saturating_duration_since(self.at.steady);
-        let wall = reading.wall.duration_since(self.at.wall).unwrap_or_default();
-        self.known + steady.max(wall)
+        self.known + reading.boot.saturating_sub(self.at)
     }
 }
 
@@ -127,6 +137,12 @@ fn steady_now() -> Instant {
     Instant::now()
 }
 
+fn boot_now() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    // Neither is negative: the machine has started.
+    Duration::new(now.tv_sec.cast_unsigned(), now.tv_nsec.cast_unsigned() as u32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,28 +159,43 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn believes_a_wall_clock_that_ran_ahead_since_the_machine_may_have_slept() {
-        let (clock, wall) = Clock::manual(SystemTime::UNIX_EPOCH + START);
+    async fn goes_on_through_a_sleep_of_the_machine() {
+        let (clock, machine) = Clock::manual(SystemTime::UNIX_EPOCH + START);
         let timeline = Timeline::local(clock.read());
-        wall.jump_forward(HOUR);
+        machine.suspend(HOUR);
         assert_eq!(timeline.now(clock.read()), SystemTime::UNIX_EPOCH + START + HOUR);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn goes_on_when_the_wall_clock_is_set_back() {
-        let (clock, wall) = Clock::manual(SystemTime::UNIX_EPOCH + START);
+    async fn goes_on_evenly_when_the_wall_clock_is_set_either_way() {
+        let (clock, machine) = Clock::manual(SystemTime::UNIX_EPOCH + START);
         let timeline = Timeline::local(clock.read());
         tokio::time::advance(HOUR).await;
-        wall.jump_back(10 * HOUR);
+        machine.jump_back(10 * HOUR);
+        assert_eq!(timeline.now(clock.read()), SystemTime::UNIX_EPOCH + START + HOUR);
+        machine.jump_forward(20 * HOUR);
         assert_eq!(timeline.now(clock.read()), SystemTime::UNIX_EPOCH + START + HOUR);
     }
 
     #[tokio::test(start_paused = true)]
     async fn takes_the_date_of_sts_when_the_wall_clock_is_more_than_a_minute_off() {
-        let (clock, _) = Clock::manual(SystemTime::UNIX_EPOCH + START);
-        let near = SystemTime::UNIX_EPOCH + START + TOLERATED_SKEW;
-        let far = near + Duration::from_secs(1);
-        assert_eq!(Timeline::heard(near, clock.read()).now(clock.read()), SystemTime::UNIX_EPOCH + START);
-        assert_eq!(Timeline::heard(far, clock.read()).now(clock.read()), far);
+        let start = SystemTime::UNIX_EPOCH + START;
+        let (clock, _) = Clock::manual(start);
+        let now = clock.read();
+        let second = Duration::from_secs(1);
+        for (date, known) in [
+            (start - TOLERATED_SKEW - second, start - TOLERATED_SKEW - second),
+            (start - TOLERATED_SKEW, start),
+            (start + TOLERATED_SKEW, start + TOLERATED_SKEW),
+            (start + TOLERATED_SKEW + second, start + TOLERATED_SKEW + second),
+        ] {
+            assert_eq!(Timeline::heard(date, now).now(now), known);
+        }
+    }
+
+    #[test]
+    fn the_boot_clock_goes_on() {
+        let earlier = boot_now();
+        assert!(boot_now() >= earlier && earlier > Duration::ZERO);
     }
 }

@@ -29,7 +29,8 @@ pub struct Credentials {
     pub account_id: Option<String>,
 }
 
-/// Below this much life left, credentials are worse than a 503: some SDKs spin or hang on them (clients.md rule 34).
+/// Below this much life left, credentials are worse than a 503: rusoto asks again without end,
+/// JavaScript v2 hangs.
 const FLOOR: Duration = Duration::from_secs(60);
 /// Sessions shorter than STS allows come from test servers alone; for them the floor shrinks along.
 const SHORT_SESSION: Duration = Duration::from_secs(900);
@@ -58,14 +59,19 @@ impl Lifetime {
         self.expires_at.duration_since(self.issued_at).unwrap_or_default()
     }
 
-    /// When to replace them; `jitter` is in `0.0..1.0`, so that a fleet does not move in step.
-    pub fn refresh_at(&self, jitter: f64) -> SystemTime {
-        self.issued_at + self.length().mul_f64(REFRESH_AFTER + REFRESH_SPREAD * jitter.clamp(0.0, 1.0))
+    /// How old they are when they are to be replaced; `jitter` is in `0.0..1.0`, so that a fleet does not move in step.
+    pub fn refresh_after(&self, jitter: f64) -> Duration {
+        self.length().mul_f64(REFRESH_AFTER + REFRESH_SPREAD * jitter.clamp(0.0, 1.0))
     }
 
-    /// The last moment at which they may be served.
+    /// How old they may be and still be served.
+    pub fn serve_for(&self) -> Duration {
+        self.length() - self.floor()
+    }
+
+    /// The first moment at which they may not be served any more.
     pub fn serve_until(&self) -> SystemTime {
-        self.expires_at - self.floor().min(self.length())
+        self.expires_at - self.floor()
     }
 
     pub fn may_be_served(&self, now: SystemTime) -> bool {
@@ -87,8 +93,8 @@ impl Credentials {
         Lifetime { issued_at: self.issued_at, expires_at: self.expires_at }
     }
 
-    /// The body that the container endpoint serves: one flat object on one line, which the pickiest parsers accept
-    /// (clients.md rules 27–30: `RoleArn` for s3fs, `Expiration` in whole seconds for boto, no empty value for Fluent Bit).
+    /// The body that the container endpoint serves: one flat object on one line, which the pickiest parsers accept:
+    /// `RoleArn` for s3fs, `Expiration` in whole seconds for boto, no empty value for Fluent Bit.
     ///
     /// The buffer is wiped when the last response that points at it has gone.
     pub fn container_body(&self) -> Bytes {
@@ -141,15 +147,15 @@ mod tests {
 
     #[test]
     fn refreshes_between_forty_and_fifty_percent() {
-        assert_eq!(lifetime(3600).refresh_at(0.0), at(1440));
-        assert_eq!(lifetime(3600).refresh_at(1.0), at(1800));
-        assert_eq!(lifetime(10).refresh_at(0.5), at(4) + Duration::from_millis(500));
+        assert_eq!(lifetime(3600).refresh_after(0.0), Duration::from_secs(1440));
+        assert_eq!(lifetime(3600).refresh_after(1.0), Duration::from_secs(1800));
+        assert_eq!(lifetime(10).refresh_after(0.5), Duration::from_millis(4500));
     }
 
     #[test]
     fn an_hour_refreshed_on_time_always_has_25_minutes_left() {
         for jitter in [0.0, 0.3, 0.99, 1.0] {
-            let left = lifetime(3600).remaining(lifetime(3600).refresh_at(jitter));
+            let left = lifetime(3600).length() - lifetime(3600).refresh_after(jitter);
             assert!(left >= Duration::from_secs(25 * 60), "{left:?} at jitter {jitter}");
         }
     }
@@ -172,7 +178,7 @@ mod tests {
     fn an_expiry_before_the_issue_is_never_served() {
         let backwards = Lifetime { issued_at: at(10), expires_at: at(0) };
         assert!(!backwards.may_be_served(at(5)));
-        assert_eq!(backwards.refresh_at(0.5), at(10));
+        assert_eq!(backwards.refresh_after(0.5), Duration::ZERO);
     }
 
     #[test]

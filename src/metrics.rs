@@ -164,6 +164,11 @@ impl Metrics {
         self.0.exchange_duration.get_or_create(&label).observe(took.as_secs_f64());
     }
 
+    /// None while it waits for the token, or an exchange is under way.
+    pub fn next_exchange(&self, role: &str, at: Option<SystemTime>) {
+        self.0.next_refresh.get_or_create(&role_label(role)).set(seconds(at));
+    }
+
     pub fn token_changed(&self, expires_at: Option<SystemTime>) {
         self.0.token_expiry.set(seconds(expires_at));
         self.0.token_changes.inc();

@@ -1,18 +1,18 @@
 //! When to exchange: one pure function.
 //!
-//! [`step`] takes what is known, what happened, STS's time and a random draw, and answers with what is known now and
-//! what to do. It reads no clock, draws no lots and does no I/O; `refresh/driver.rs` does, and does nothing else.
+//! [`step`] takes what is known, what happened, the time and a random draw, and answers with what is known now and what
+//! to do. It reads no clock, draws no lots and does no I/O; `refresh/driver.rs` does. Its time is the boot clock's, which
+//! never jumps; what STS's time is good for, the life of credentials, arrives as a length.
 //!
 //! The contract (README, "Freshness"):
 //! - refresh between 40 % and 50 % of a session's life;
 //! - one exchange at a time;
 //! - after a failure what is served stays; what can pass is retried within 1 s to 60 s, what a person must mend within
-//!   5 s to 5 min, an expired token when the file changes or after 5 min;
+//!   5 s to 5 min, an expired token when the file changes or after 5 min; never before a `Retry-After` has passed;
 //! - a changed token is used at once while something is wrong, and at the next refresh while all is well;
 //! - SIGHUP exchanges now, at most once in 10 s; no two exchanges start within 250 ms.
 
 use std::time::Duration;
-use std::time::SystemTime;
 
 use crate::backoff;
 use crate::credentials::Lifetime;
@@ -28,16 +28,22 @@ pub const HANGUP_INTERVAL: Duration = Duration::from_secs(10);
 /// With an expired token, STS is asked again after this time even if the file never changes.
 pub const EXPIRED_TOKEN_RETRY: Duration = backoff::MAX_DELAY;
 
+/// A moment, as time since the machine started.
+pub type Moment = Duration;
+
 /// What is known about one role's credentials.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    started_at: SystemTime,
+    started_at: Moment,
     has_token: bool,
-    held: Option<Lifetime>,
+    /// Until when what is held may be served.
+    serve_until: Option<Moment>,
     /// Failures in a row.
     failures: u32,
-    last_started_at: Option<SystemTime>,
-    last_hangup_at: Option<SystemTime>,
+    last_started_at: Option<Moment>,
+    last_hangup_at: Option<Moment>,
+    /// What STS asked for with `Retry-After`.
+    not_before: Moment,
     next: Next,
 }
 
@@ -45,10 +51,10 @@ pub struct State {
 enum Next {
     /// No token was ever read: its arrival is the only thing that helps.
     AwaitToken,
-    At(SystemTime),
-    /// An exchange is under way; `again` if something happened meanwhile that a failure should not wait for.
+    At(Moment),
+    /// An exchange is under way; if it fails, something that happened meanwhile asks for another one from then on.
     InFlight {
-        again: bool,
+        again_at: Option<Moment>,
     },
     Stopped,
 }
@@ -63,9 +69,9 @@ pub enum Event {
         remedy: Remedy,
         retry_after: Option<Duration>,
     },
-    /// Time passed, perhaps more or less than was thought.
+    /// Time passed, perhaps more than was thought: the machine may have slept.
     Tick,
-    /// SIGHUP.
+    /// SIGHUP, or a wall clock that jumped: STS's `Date` tells what time it is.
     ExchangeNow,
     Shutdown,
 }
@@ -75,22 +81,23 @@ pub enum Event {
 pub enum Action {
     /// Start an exchange; its end is the next `Exchange…` event.
     Exchange,
-    /// Nothing before this moment, in STS's time. Look at the clock again at least every 30 s: it can jump.
-    WaitUntil(SystemTime),
+    /// Nothing before this moment. Look again at least every 30 s: timers stand still while the machine sleeps.
+    WaitUntil(Moment),
     /// Nothing before the next event.
     Wait,
     Stop,
 }
 
 impl State {
-    pub fn new(started_at: SystemTime) -> Self {
+    pub fn new(started_at: Moment) -> Self {
         Self {
             started_at,
             has_token: false,
-            held: None,
+            serve_until: None,
             failures: 0,
             last_started_at: None,
             last_hangup_at: None,
+            not_before: Moment::ZERO,
             next: Next::AwaitToken,
         }
     }
@@ -101,29 +108,37 @@ impl State {
     }
 
     /// When the next exchange is due, if that is known.
-    pub fn next_exchange_at(&self) -> Option<SystemTime> {
+    pub fn next_exchange_at(&self) -> Option<Moment> {
         match self.next {
             Next::At(at) => Some(at),
             Next::AwaitToken | Next::InFlight { .. } | Next::Stopped => None,
         }
     }
 
-    fn is_healthy(&self, now: SystemTime) -> bool {
-        self.failures == 0 && self.held.is_some_and(|held| held.may_be_served(now))
+    fn is_healthy(&self, now: Moment) -> bool {
+        self.failures == 0 && self.serve_until.is_some_and(|until| now < until)
     }
 
     /// The first moment from `at` on at which another exchange may start, so that nothing makes us hammer STS.
-    fn not_before(&self, at: SystemTime, now: SystemTime) -> SystemTime {
-        match self.last_started_at {
-            // What is called now may have been set back since: STS's time was not known before its first answer.
-            Some(started) => at.max(started.min(now) + backoff::MIN_DELAY),
-            None => at,
+    fn allowed_from(&self, at: Moment) -> Moment {
+        let at = at.max(self.not_before);
+        self.last_started_at.map_or(at, |started| at.max(started + backoff::MIN_DELAY))
+    }
+
+    /// Has the next exchange start at `at` if it would start later, or another one if the one under way fails.
+    fn hasten(&mut self, at: Moment) {
+        let at = self.allowed_from(at);
+        match &mut self.next {
+            Next::AwaitToken => self.next = Next::At(at),
+            Next::At(next) => *next = at.min(*next),
+            Next::InFlight { again_at } => *again_at = Some(again_at.map_or(at, |again| again.min(at))),
+            Next::Stopped => {}
         }
     }
 }
 
 /// The whole policy.
-pub fn step(state: State, event: Event, now: SystemTime, jitter: f64) -> (State, Action) {
+pub fn step(state: State, event: Event, now: Moment, jitter: f64) -> (State, Action) {
     let mut state = state;
     if state.next == Next::Stopped {
         return (state, Action::Stop);
@@ -133,57 +148,51 @@ pub fn step(state: State, event: Event, now: SystemTime, jitter: f64) -> (State,
         Event::Tick => {}
         Event::TokenChanged => {
             state.has_token = true;
-            if let Next::InFlight { again } = &mut state.next {
-                *again = true;
-            } else if !state.is_healthy(now) {
-                state.next = Next::At(state.not_before(now, now));
+            let is_in_flight = matches!(state.next, Next::InFlight { .. });
+            if is_in_flight || !state.is_healthy(now) {
+                state.hasten(now);
             }
         }
         Event::ExchangeNow => exchange_now(&mut state, now),
         Event::ExchangeSucceeded(lifetime) => {
-            state.held = Some(lifetime);
+            state.serve_until = Some(now + lifetime.serve_for());
             state.failures = 0;
-            state.next = Next::At(state.not_before(lifetime.refresh_at(jitter), now));
+            state.not_before = Moment::ZERO;
+            state.next = Next::At(state.allowed_from(now + lifetime.refresh_after(jitter)));
         }
         Event::ExchangeFailed { remedy, retry_after } => {
             state.failures = state.failures.saturating_add(1);
-            let something_changed = state.next == Next::InFlight { again: true };
-            let at = if something_changed {
-                state.not_before(now, now)
-            } else {
-                let delay = delay(&state, remedy, now, jitter);
-                now + delay.max(retry_after.unwrap_or_default().min(backoff::MAX_DELAY))
+            state.not_before = now + retry_after.unwrap_or_default().min(backoff::MAX_DELAY);
+            let again_at = match state.next {
+                Next::InFlight { again_at } => again_at,
+                _ => None,
             };
-            state.next = Next::At(at);
+            state.next = Next::At(state.allowed_from(now + delay(&state, remedy, now, jitter)));
+            if let Some(at) = again_at {
+                state.hasten(at.max(now));
+            }
         }
     }
     let action = act(&mut state, now);
     (state, action)
 }
 
-fn exchange_now(state: &mut State, now: SystemTime) {
+/// Asked again too soon, it is put off.
+fn exchange_now(state: &mut State, now: Moment) {
     if !state.has_token {
         return;
     }
-    // Asked again too soon, it is put off. (A stamp from before STS set our time back says nothing.)
-    let at = match state.last_hangup_at.filter(|last| *last <= now + HANGUP_INTERVAL) {
+    let at = match state.last_hangup_at {
         None => now,
         Some(put_off) if put_off > now => put_off,
         Some(last) => now.max(last + HANGUP_INTERVAL),
     };
-    match &mut state.next {
-        Next::InFlight { again } if at <= now => *again = true,
-        Next::At(next) if *next > at => *next = at,
-        _ => return,
-    }
     state.last_hangup_at = Some(at);
-    if let Next::At(next) = state.next {
-        state.next = Next::At(state.not_before(next, now));
-    }
+    state.hasten(at);
 }
 
-fn delay(state: &State, remedy: Remedy, now: SystemTime, jitter: f64) -> Duration {
-    let is_starting = now.duration_since(state.started_at).unwrap_or_default() < STARTING;
+fn delay(state: &State, remedy: Remedy, now: Moment, jitter: f64) -> Duration {
+    let is_starting = now - state.started_at < STARTING;
     match remedy {
         Remedy::Retry => backoff::SOON.delay(state.failures, jitter),
         Remedy::RetryWhileStarting if is_starting => backoff::SOON.delay(state.failures, jitter),
@@ -193,14 +202,14 @@ fn delay(state: &State, remedy: Remedy, now: SystemTime, jitter: f64) -> Duratio
 }
 
 /// Starts what is due.
-fn act(state: &mut State, now: SystemTime) -> Action {
+fn act(state: &mut State, now: Moment) -> Action {
     match state.next {
         Next::Stopped => Action::Stop,
         Next::AwaitToken | Next::InFlight { .. } => Action::Wait,
         Next::At(at) if at > now => Action::WaitUntil(at),
         Next::At(_) => {
             state.last_started_at = Some(now);
-            state.next = Next::InFlight { again: false };
+            state.next = Next::InFlight { again_at: None };
             Action::Exchange
         }
     }

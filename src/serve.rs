@@ -47,7 +47,7 @@ pub use listen::BindReason;
 
 use accept::Acceptor;
 use accept::Listening;
-use activity::Request;
+use activity::Order;
 use admin::Admin;
 use container::Container;
 use guard::Door;
@@ -130,7 +130,7 @@ impl Bound {
             accepting.abort_all();
             while accepting.join_next().await.is_some() {}
             for CutOnDrop(roster) in [&clients, &probes] {
-                roster.ask(Request::Finish);
+                roster.ask(Order::Finish);
             }
             clients.0.empty().await;
             probes.0.empty().await;
@@ -152,7 +152,7 @@ impl Opened {
 
 impl Drop for CutOnDrop {
     fn drop(&mut self) {
-        self.0.ask(Request::Cut);
+        self.0.ask(Order::Cut);
     }
 }
 

@@ -37,7 +37,7 @@ const NAMES: [&str; 26] = [
     "s3fs",
 ];
 
-/// How a `User-Agent` begins, in any case, and whom that shows. No entry begins another.
+/// How a `User-Agent` begins, in any case, and whom that shows. In the alphabet's order; no entry begins another.
 const BEGINNINGS: [(&str, Sdk); 35] = [
     ("aws-cli/", named("aws-cli")),
     ("aws-fluent-bit", named("fluent-bit")),
@@ -76,18 +76,25 @@ const BEGINNINGS: [(&str, Sdk); 35] = [
     ("smithy-ts/", named("aws-sdk-js-v3")),
 ];
 
+/// Where in [`BEGINNINGS`] each letter starts, and the last one ends: every request passes here.
+const STARTS: [usize; 27] = starts();
+
 impl Sdk {
     pub const OTHER: Self = named("other");
     pub const NONE: Self = named("none");
     pub const COUNT: usize = NAMES.len();
 
     pub fn of(user_agent: Option<&[u8]>) -> Self {
-        let Some(user_agent) = user_agent.filter(|text| !text.is_empty()) else {
+        let Some(text) = user_agent.filter(|text| !text.is_empty()) else {
             return Self::NONE;
         };
-        BEGINNINGS
+        let letter = usize::from(text[0].to_ascii_lowercase()).wrapping_sub(usize::from(b'a'));
+        let (Some(&start), Some(&end)) = (STARTS.get(letter), STARTS.get(letter.wrapping_add(1))) else {
+            return Self::OTHER;
+        };
+        BEGINNINGS[start..end]
             .iter()
-            .find(|(beginning, _)| begins_with(user_agent, beginning.as_bytes()))
+            .find(|(beginning, _)| begins_with(text, beginning.as_bytes()))
             .map_or(Self::OTHER, |(_, sdk)| *sdk)
     }
 
@@ -118,6 +125,19 @@ const fn named(name: &str) -> Sdk {
         index += 1;
     }
     panic!("every name must be in the list")
+}
+
+const fn starts() -> [usize; 27] {
+    let mut starts = [0; 27];
+    let mut letter = 0;
+    while letter < starts.len() {
+        let first = b'a' + letter as u8;
+        while starts[letter] < BEGINNINGS.len() && BEGINNINGS[starts[letter]].0.as_bytes()[0] < first {
+            starts[letter] += 1;
+        }
+        letter += 1;
+    }
+    starts
 }
 
 const fn same(a: &[u8], b: &[u8]) -> bool {
@@ -183,6 +203,12 @@ mod tests {
         for (user_agent, name) in SEEN {
             assert_eq!(Sdk::of(user_agent.map(str::as_bytes)).name(), name, "{user_agent:?}");
         }
+    }
+
+    #[test]
+    fn the_beginnings_are_in_order() {
+        assert!(BEGINNINGS.is_sorted_by_key(|(beginning, _)| beginning));
+        assert_eq!((STARTS[0], STARTS[26]), (0, BEGINNINGS.len()));
     }
 
     #[test]

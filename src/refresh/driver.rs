@@ -16,7 +16,10 @@ use crate::cache::Publisher;
 use crate::cache::Snapshot;
 use crate::cache::State as Served;
 use crate::clock::Clock;
+use crate::clock::Reading;
+use crate::clock::TOLERATED_SKEW;
 use crate::clock::Timeline;
+use crate::clock::skew;
 use crate::metrics::Metrics;
 use crate::refresh::Action;
 use crate::refresh::Event;
@@ -68,6 +71,8 @@ struct Running<E> {
     token_changes: u64,
     in_flight: Option<InFlight>,
     started_at: Instant,
+    /// The clocks when they were last looked at.
+    looked_at: Reading,
     report: Report,
 }
 
@@ -76,12 +81,13 @@ impl<E: Exchange> Driver<E> {
     pub async fn run(self) {
         let reading = self.clock.read();
         let mut running = Running {
-            state: State::new(reading.wall),
+            state: State::new(reading.boot),
             timeline: Timeline::local(reading),
             token: None,
             token_changes: 0,
             in_flight: None,
             started_at: reading.steady,
+            looked_at: reading,
             report: Report::new(&self.role),
             driver: self,
         };
@@ -99,18 +105,19 @@ impl<E: Exchange> Driver<E> {
                 Woken::Shutdown => running.tell(Event::Shutdown),
                 Woken::Exchange(result) => running.exchange_ended(*result),
             };
+            if running.wall_clock_jumped() && matches!(action, Action::Wait | Action::WaitUntil(_)) {
+                action = running.tell(Event::ExchangeNow);
+            }
+            running.publish_schedule();
             running.watch_expiry();
         }
     }
 }
 
 impl<E: Exchange> Running<E> {
-    fn now(&self) -> SystemTime {
-        self.timeline.now(self.driver.clock.read())
-    }
-
     fn tell(&mut self, event: Event) -> Action {
-        let (state, action) = step(self.state.clone(), event, self.now(), (self.driver.jitter)());
+        let now = self.driver.clock.read().boot;
+        let (state, action) = step(self.state.clone(), event, now, (self.driver.jitter)());
         self.state = state;
         action
     }
@@ -125,10 +132,9 @@ impl<E: Exchange> Running<E> {
             Action::WaitUntil(at) => Some(at),
             Action::Wait | Action::Stop => None,
         };
-        let reading = self.driver.clock.read();
-        let now = self.timeline.now(reading);
-        let earliest = due.into_iter().chain(self.unservable_at().filter(|at| *at > now)).min()?;
-        Some(reading.steady + earliest.duration_since(now).unwrap_or_default())
+        let now = self.driver.clock.read();
+        let wait = due.map(|at| at.saturating_sub(now.boot));
+        Some(now.steady + wait.into_iter().chain(self.unservable_in(now)).min()?)
     }
 
     fn start_exchange(&mut self) {
@@ -138,10 +144,19 @@ impl<E: Exchange> Running<E> {
         self.in_flight = Some(Box::pin(async move { exchange.exchange(&token).await }));
     }
 
-    /// When what is held may no longer be served: a moment to speak at, though there is nothing to do.
-    fn unservable_at(&self) -> Option<SystemTime> {
+    /// How long until what is held may not be served: a moment to speak at, though there is nothing to do.
+    fn unservable_in(&self, now: Reading) -> Option<Duration> {
         let held = self.driver.publisher.current();
-        held.snapshot.as_ref().map(|snapshot| snapshot.lifetime.serve_until())
+        let until = held.snapshot.as_ref()?.lifetime.serve_until();
+        until.duration_since(held.timeline.now(now)).ok().filter(|wait| !wait.is_zero())
+    }
+
+    /// Whether somebody has set the wall clock since the last look. Nothing here goes by it, but what it shows next to
+    /// STS's `Date` is worth knowing, and only an exchange tells that.
+    fn wall_clock_jumped(&mut self) -> bool {
+        let (before, now) = (self.looked_at, self.driver.clock.read());
+        self.looked_at = now;
+        skew(before.wall + now.boot.saturating_sub(before.boot), now.wall) > TOLERATED_SKEW
     }
 
     async fn wait(&mut self, deadline: Option<Instant>) -> Woken {
@@ -187,7 +202,7 @@ impl<E: Exchange> Running<E> {
         }
     }
 
-    /// Whatever STS answers, its `Date` tells its time.
+    /// Whatever STS itself answers, its `Date` tells its time.
     fn hear(&mut self, reply: &Reply) {
         let Some(date) = reply.date else { return };
         let reading = self.driver.clock.read();
@@ -199,37 +214,49 @@ impl<E: Exchange> Running<E> {
         let lifetime = exchanged.credentials.lifetime();
         let failures = self.state.failures();
         let action = self.tell(Event::ExchangeSucceeded(lifetime));
-        let next = self.state.next_exchange_at().unwrap_or(lifetime.expires_at);
+        let next = self.next_exchange_at();
         let snapshot = Snapshot::new(&exchanged.credentials, exchanged.assumed_role_arn.clone());
         self.report.success(exchanged, &snapshot.access_key_id, next, took, failures);
         self.driver.metrics.exchange_succeeded(
             &self.driver.role,
             lifetime.issued_at,
             lifetime.expires_at,
-            next,
+            next.unwrap_or(lifetime.expires_at),
             took,
         );
-        self.driver.publisher.publish(Served {
-            timeline: self.timeline,
-            snapshot: Some(Arc::new(snapshot)),
-            problem: None,
-            next_exchange_at: Some(next),
-        });
+        self.publish(Some(Arc::new(snapshot)), None);
         action
     }
 
     fn failed(&mut self, error: &ExchangeError, took: Duration) -> Action {
-        if error.remedy() == Remedy::WaitForToken {
+        if matches!(error.remedy(), Remedy::WaitForToken | Remedy::RetryWhileStarting) {
+            // It may have been replaced since it was read, and the news be on its way.
             self.driver.tokens.ask();
         }
         let retry_after = error.reply.retry_after;
         let action = self.tell(Event::ExchangeFailed { remedy: error.remedy(), retry_after });
-        let next = self.state.next_exchange_at().unwrap_or_else(|| self.now());
-        let retry_in = next.duration_since(self.now()).unwrap_or_default();
-        self.driver.metrics.exchange_failed(&self.driver.role, error.code(), Some(next), took);
+        let now = self.driver.clock.read().boot;
+        let retry_in = self.state.next_exchange_at().unwrap_or(now).saturating_sub(now);
+        self.driver.metrics.exchange_failed(&self.driver.role, error.code(), self.next_exchange_at(), took);
         self.report.failure(error, self.state.failures(), retry_in, took);
         self.publish_problem(error.code(), error.to_string(), error.kind.mend());
         action
+    }
+
+    /// In STS's time, for people.
+    fn next_exchange_at(&self) -> Option<SystemTime> {
+        let now = self.driver.clock.read();
+        let wait = self.state.next_exchange_at()?.saturating_sub(now.boot);
+        Some(self.timeline.now(now) + wait)
+    }
+
+    fn publish(&self, snapshot: Option<Arc<Snapshot>>, problem: Option<Problem>) {
+        self.driver.publisher.publish(Served {
+            timeline: self.timeline,
+            snapshot,
+            problem,
+            next_exchange_at: self.next_exchange_at(),
+        });
     }
 
     /// Changes what is said, never what is served.
@@ -237,14 +264,22 @@ impl<E: Exchange> Running<E> {
         let held = self.driver.publisher.current();
         let since = match &held.problem {
             Some(problem) if problem.code == code => problem.since,
-            _ => self.now(),
+            _ => self.timeline.now(self.driver.clock.read()),
         };
-        self.driver.publisher.publish(Served {
-            timeline: self.timeline,
-            snapshot: held.snapshot.clone(),
-            problem: Some(Problem { code, message, mend: mend.to_owned(), since }),
-            next_exchange_at: self.state.next_exchange_at(),
-        });
+        let problem = Problem { code, message, mend: mend.to_owned(), since };
+        self.publish(held.snapshot.clone(), Some(problem));
+    }
+
+    /// The next exchange may have moved without one having ended: a token came, or SIGHUP.
+    fn publish_schedule(&self) {
+        let held = self.driver.publisher.current();
+        let next = self.next_exchange_at();
+        let apart = next.zip(held.next_exchange_at).map(|(a, b)| skew(a, b));
+        let is_same = apart.map_or(next == held.next_exchange_at, |apart| apart < Duration::from_secs(1));
+        if !is_same {
+            self.driver.metrics.next_exchange(&self.driver.role, next);
+            self.publish(held.snapshot.clone(), held.problem.clone());
+        }
     }
 
     fn watch_expiry(&mut self) {

@@ -28,7 +28,7 @@ impl Report {
     }
 
     pub(super) fn hangup(&self) {
-        tracing::info!(role = self.role, "SIGHUP: exchanging now, at most once in 10 s");
+        tracing::info!(role = self.role, "SIGHUP: an exchange is asked for; at most one in 10 s");
     }
 
     pub(super) fn date(&mut self, sts: SystemTime, local: SystemTime) {
@@ -50,7 +50,7 @@ impl Report {
         &mut self,
         exchanged: &Exchanged,
         access_key_id: &str,
-        next: SystemTime,
+        next: Option<SystemTime>,
         took: Duration,
         failures: u32,
     ) {
@@ -60,7 +60,7 @@ impl Report {
             assumed_role_arn = exchanged.assumed_role_arn.as_deref().unwrap_or("not told"),
             access_key_id,
             expires_at = rfc3339(lifetime.expires_at),
-            next_exchange_at = rfc3339(next),
+            next_exchange_at = next.map(rfc3339).unwrap_or_else(|| "now".to_owned()),
             request_id = exchanged.reply.request_id.as_deref().unwrap_or("none"),
             took_ms = millis(took),
             after_failures = failures,

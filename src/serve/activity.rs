@@ -50,7 +50,7 @@ pub(super) enum Phase {
 /// What others ask of a connection; it looks at itself when it is woken for it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
-pub(super) enum Request {
+pub(super) enum Order {
     /// See whether a limit has passed.
     Look = 1,
     /// Make room, if nothing is under way.
@@ -188,24 +188,24 @@ impl Activity {
 
     // ---- What is asked of it ----
 
-    pub(super) fn ask(&self, request: Request) {
-        self.asked.fetch_or(request as u8, AcqRel);
+    pub(super) fn ask(&self, order: Order) {
+        self.asked.fetch_or(order as u8, AcqRel);
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
-    pub(super) fn is_asked(&self, request: Request) -> bool {
-        self.asked.load(Acquire) & request as u8 != 0
+    pub(super) fn is_asked(&self, order: Order) -> bool {
+        self.asked.load(Acquire) & order as u8 != 0
     }
 
     pub(super) fn is_asked_anything(&self) -> bool {
         self.asked.load(Acquire) != 0
     }
 
-    pub(super) fn done(&self, request: Request) {
-        self.asked.fetch_and(!(request as u8), AcqRel);
+    pub(super) fn done(&self, order: Order) {
+        self.asked.fetch_and(!(order as u8), AcqRel);
     }
 
     /// Whom to wake when something is asked.

@@ -14,7 +14,7 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 
 use crate::metrics::Closed;
-use crate::serve::activity::Request;
+use crate::serve::activity::Order;
 use crate::serve::roster::Seat;
 use crate::serve::service::Service;
 use crate::serve::stream::Watched;
@@ -68,13 +68,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             return false;
         }
         let now = clock.steady();
-        activity.done(Request::Look);
-        let reason = if activity.is_asked(Request::Cut) {
+        activity.done(Order::Look);
+        let reason = if activity.is_asked(Order::Cut) {
             return true;
         } else if let Some(limit) = activity.overdue(now) {
             Some(limit)
-        } else if activity.is_asked(Request::MakeRoom) {
-            activity.done(Request::MakeRoom);
+        } else if activity.is_asked(Order::MakeRoom) {
+            activity.done(Order::MakeRoom);
             activity.waiting_since(now).map(|_| Closed::NoRoom)
         } else {
             None
@@ -99,7 +99,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
         if this.poll_http(cx).is_ready() || this.must_close() {
             return Poll::Ready(());
         }
-        if this.seat.activity.is_asked(Request::Finish) && !this.is_finishing {
+        if this.seat.activity.is_asked(Order::Finish) && !this.is_finishing {
             this.is_finishing = true;
             Pin::new(&mut this.http).graceful_shutdown();
             return this.poll_http(cx);

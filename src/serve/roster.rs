@@ -23,7 +23,7 @@ use crate::metrics::Endpoint;
 use crate::metrics::Metrics;
 use crate::serve::activity;
 use crate::serve::activity::Activity;
-use crate::serve::activity::Request;
+use crate::serve::activity::Order;
 
 /// While there is no room and nobody left, one of the others may have become idle meanwhile.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
@@ -89,19 +89,19 @@ impl Roster {
     /// Asks the connection that has kept us waiting longest to close. It looks once more whether a request has come.
     pub(super) fn make_room(&self, now: Instant) {
         let members = self.members();
-        let waiting = members.iter().filter(|activity| !activity.is_asked(Request::MakeRoom));
+        let waiting = members.iter().filter(|activity| !activity.is_asked(Order::MakeRoom));
         let longest = waiting
             .filter_map(|activity| Some((activity.waiting_since(now)?, activity)))
             .min_by_key(|it| it.0);
         if let Some((_, activity)) = longest {
-            activity.ask(Request::MakeRoom);
+            activity.ask(Order::MakeRoom);
         }
     }
 
     /// Asks all of them.
-    pub(super) fn ask(&self, request: Request) {
+    pub(super) fn ask(&self, order: Order) {
         for activity in self.members().iter() {
-            activity.ask(request);
+            activity.ask(order);
         }
     }
 
@@ -170,7 +170,7 @@ impl Roster {
             .iter()
             .map(|activity| match activity.deadline() {
                 Some(deadline) if deadline <= now => {
-                    activity.ask(Request::Look);
+                    activity.ask(Order::Look);
                     now + ASK_AGAIN_AFTER
                 }
                 Some(deadline) => deadline,

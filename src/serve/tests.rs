@@ -334,6 +334,45 @@ async fn makes_room_by_closing_the_longest_idle() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_1025th_connection_takes_the_place_of_the_longest_idle() {
+    let house = House::ready(MAX_CONNECTIONS);
+    let mut clients = Vec::new();
+    for _ in 0..1024 {
+        let mut client = house.connect().await;
+        assert_eq!(ask(&mut client).await, 200);
+        clients.push(client);
+        sleep(millis(1)).await;
+    }
+    assert_eq!(ask(&mut clients[0]).await, 200);
+    assert!(house.counts(r#"connections{endpoint="container"} 1024"#));
+    let mut newest = house.connect().await;
+    assert_eq!(closed(&mut clients[1]).await.0, Duration::ZERO);
+    assert!(house.counts(r#"connections{endpoint="container"} 1024"#));
+    for client in [&mut newest, &mut clients[0]] {
+        assert_eq!(ask(client).await, 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_has_come_is_answered_before_its_connection_makes_room() {
+    let house = House::ready(1);
+    let mut client = house.connect().await;
+    assert_eq!(ask(&mut client).await, 200);
+    send(&mut client, REQUEST).await;
+    house.roster.make_room(house.clock.steady());
+    assert_eq!(receive(&mut client).await.0, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_http_is_counted() {
+    let house = House::ready(8);
+    let mut client = house.connect().await;
+    send(&mut client, "not HTTP at all\r\n\r\n").await;
+    assert!(closed(&mut client).await.1.starts_with("HTTP/1.1 400 "));
+    assert!(house.counts(r#"connections_closed_total{endpoint="container",reason="malformed"} 1"#));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stalled_peer_makes_room_too() {
     let house = House::ready(2);
     let mut slow = house.connect().await;
@@ -378,7 +417,7 @@ async fn finishing_closes_the_idle_and_lets_the_others_end() {
     let mut half = house.connect().await;
     send(&mut half, &REQUEST[..20]).await;
     sleep(millis(1)).await;
-    house.roster.ask(Request::Finish);
+    house.roster.ask(Order::Finish);
     assert_eq!(closed(&mut idle).await.0, Duration::ZERO);
     house.publish(seconds(3600));
     assert_eq!(receive(&mut waiting).await.0, 200);
@@ -395,7 +434,7 @@ async fn cutting_closes_everything() {
     let mut clients = [house.connect().await, house.connect().await];
     send(&mut clients[1], REQUEST).await;
     sleep(millis(1)).await;
-    house.roster.ask(Request::Cut);
+    house.roster.ask(Order::Cut);
     house.roster.empty().await;
     for client in &mut clients {
         assert_eq!(closed(client).await.1, "");

@@ -54,6 +54,7 @@ use crate::sts::ExchangeError;
 use crate::sts::Exchanged;
 use crate::sts::Reply;
 use crate::sts::client::failure::classify;
+use crate::sts::client::failure::is_from_sts;
 use crate::token::Token;
 
 mod failure;
@@ -146,7 +147,12 @@ impl Client {
             .duration_seconds(i32::try_from(self.role.session_duration.as_secs()).unwrap_or(i32::MAX))
             .send()
             .await
-            .map_err(|error| classify(&error))
+            .map_err(|error| {
+                if !is_from_sts(&error) {
+                    heard.forget_date();
+                }
+                classify(&error)
+            })
     }
 
     /// Reading a hundred and a half root certificates takes a millisecond or three: not on the server's thread.
@@ -304,6 +310,11 @@ fn build_http_client(ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, Exc
 struct Heard(Arc<Mutex<Reply>>);
 
 impl Heard {
+    /// A proxy's clock is not STS's.
+    fn forget_date(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).date = None;
+    }
+
     fn take(&self) -> Reply {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

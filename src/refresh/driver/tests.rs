@@ -320,14 +320,31 @@ async fn every_kind_of_failure_ends_as_soon_as_sts_recovers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wall_clock_that_jumps_forward_is_noticed_within_thirty_seconds() {
+async fn a_machine_that_slept_serves_nothing_expired_and_exchanges_within_thirty_seconds() {
     let mut stage = Stage::new(&[Line::Gives { life: HOUR }]);
     stage.calls(1).await;
     stage.pass(MINUTE + SECOND).await;
-    stage.wall.jump_forward(2 * HOUR);
-    assert_eq!(stage.served(), None, "the machine may have slept: nobody gets expired credentials");
+    stage.wall.suspend(2 * HOUR);
+    assert_eq!(stage.served(), None);
     stage.pass(30 * SECOND).await;
     assert_eq!(stage.served().as_deref(), Some("2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_is_set_either_way_takes_nothing_away_and_leads_to_an_exchange() {
+    for forward in [true, false] {
+        let mut stage = Stage::new(&[Line::Gives { life: HOUR }]);
+        stage.calls(1).await;
+        stage.pass(MINUTE + SECOND).await;
+        if forward {
+            stage.wall.jump_forward(2 * HOUR)
+        } else {
+            stage.wall.jump_back(24 * HOUR)
+        }
+        assert_eq!(stage.served().as_deref(), Some("1"));
+        let calls = stage.calls(2).await;
+        assert!(Stage::seconds_apart(&calls)[0] <= 91, "{calls:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -341,6 +358,31 @@ async fn a_wall_clock_that_is_set_back_does_not_make_credentials_live_longer() {
     stage.script.lines.lock().unwrap()[0] = Line::Hangs;
     stage.pass(HOUR).await;
     assert_eq!(stage.served(), None);
+}
+
+/// The node was two hours behind and STS's `Date` believed; then NTP mends the node, while STS is down.
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_clock_is_mended_keeps_what_it_holds() {
+    let mut stage = Stage::with_sts_ahead(&[Line::Gives { life: HOUR }, Line::Hangs], 2 * HOUR);
+    stage.calls(1).await;
+    stage.pass(MINUTE).await;
+    stage.wall.jump_forward(2 * HOUR);
+    stage.pass(50 * MINUTE).await;
+    assert_eq!(stage.served().as_deref(), Some("1"));
+    stage.pass(10 * MINUTE).await;
+    assert_eq!(stage.served(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_published_schedule_follows_what_moves_it() {
+    let mut stage = Stage::new(&[Line::Fails(ErrorKind::AccessDenied), Line::Hangs]);
+    stage.calls(1).await;
+    stage.pass(SECOND).await;
+    assert!(stage.reader.load().next_exchange_at.is_some());
+    stage.hangups.send_replace(1);
+    stage.calls(2).await;
+    stage.pass(SECOND).await;
+    assert_eq!(stage.reader.load().next_exchange_at, None, "it is under way");
 }
 
 #[tokio::test(start_paused = true)]

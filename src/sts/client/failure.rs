@@ -46,6 +46,11 @@ pub(super) fn classify(error: &SdkError<AssumeRoleWithWebIdentityError>) -> Exch
     }
 }
 
+/// Whether STS said it, and not something between here and there.
+pub(super) fn is_from_sts(error: &SdkError<AssumeRoleWithWebIdentityError>) -> bool {
+    matches!(error, SdkError::ServiceError(service) if service.err().code().is_some())
+}
+
 fn by_code(code: &str, status: u16) -> ErrorKind {
     match code {
         "AccessDenied" | "AccessDeniedException" => ErrorKind::AccessDenied,
