@@ -7,7 +7,7 @@ CARGO_DENY_VERSION := 0.20.2
 TOOLS := $(BUILD_CACHE)/tools
 CARGO_DENY := $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
 
-STAGES := fmt clippy doc deny test build conformance
+STAGES := fmt clippy doc test deny build conformance
 
 .PHONY: help
 help: ## show this list

@@ -97,7 +97,7 @@ impl Bound {
         let server = serve.run(vec![reader], metrics.clone(), clock.clone(), phases.clone());
         let mut background = JoinSet::new();
         background.spawn(hangups.run());
-        let (watch, tokens) = watch_token(config.role.token_file.clone(), metrics.clone());
+        let (watch, tokens) = watch_token(config.role.token_file.clone(), metrics.clone(), clock.clone());
         background.spawn(watch.run());
         let driver = Driver {
             role: config.role.name.clone(),
@@ -133,7 +133,7 @@ async fn drain(mut server: impl Future<Output = ()> + Unpin, phase: &watch::Send
     }
     let _ = phase.send(Phase::Stopping);
     if timeout(shutdown::GRACE, server).await.is_err() {
-        tracing::warn!("connections were still busy after {} s and are cut", shutdown::GRACE.as_secs());
+        tracing::warn!("connections were still busy after {} ms and are cut", shutdown::GRACE.as_millis());
     }
 }
 

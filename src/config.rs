@@ -17,7 +17,6 @@ mod aws;
 mod duration;
 mod endpoint;
 pub mod env;
-mod file;
 mod listen;
 mod log;
 mod mistake;

@@ -71,7 +71,6 @@ pub const PATH_STATUS: &str = "/status";
 // ---- What an application is given ----
 
 pub const ENV_CONTAINER_CREDENTIALS_FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-pub const ENV_CONTAINER_AUTHORIZATION_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 
 /// Exit statuses, after BSD's `sysexits.h`.
 pub mod exit {

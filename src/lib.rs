@@ -5,6 +5,7 @@
 //! where it lies, [`serve`] how it is handed out, [`app`] how the parts are put together.
 
 pub mod app;
+pub mod authorities;
 pub mod backoff;
 pub mod cache;
 pub mod cli;
@@ -12,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod contract;
 pub mod credentials;
+pub mod file;
 pub mod log;
 pub mod metrics;
 pub mod refresh;

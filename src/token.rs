@@ -4,10 +4,6 @@
 //! takes at most 20,000 characters), follows symbolic links (the kubelet's `token -> ..data/token`), never blocks on
 //! something that is not a file, and tells every way in which a file can be wrong apart.
 
-use std::fs::OpenOptions;
-use std::io;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 use std::time::SystemTime;
@@ -17,9 +13,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Map;
 use serde_json::Value;
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use crate::contract::MAX_TOKEN_BYTES;
+use crate::file::ReadFileError;
+use crate::file::read_bounded;
 use crate::secret::Secret;
 
 pub mod watch;
@@ -67,17 +64,7 @@ pub enum ReadTokenError {
 impl Token {
     /// Reads the token in `path`.
     pub fn read(path: &Path) -> Result<Self, ReadTokenError> {
-        // Without O_NONBLOCK, opening a FIFO that somebody put there would wait for a writer for ever.
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
-            .open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(ReadTokenError::NotAFile);
-        }
-        // One byte more than allowed tells "just fits" from "too long"; surrounding white space is forgiven.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_TOKEN_BYTES + 1));
-        file.take(MAX_TOKEN_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        let bytes = read_bounded(path, MAX_TOKEN_BYTES)?;
         Self::parse(&bytes)
     }
 
@@ -213,13 +200,14 @@ impl ReadTokenError {
     }
 }
 
-impl From<io::Error> for ReadTokenError {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Missing,
-            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
-            io::ErrorKind::IsADirectory => Self::NotAFile,
-            _ => Self::Unreadable(error.kind().to_string()),
+impl From<ReadFileError> for ReadTokenError {
+    fn from(error: ReadFileError) -> Self {
+        match error {
+            ReadFileError::Missing => Self::Missing,
+            ReadFileError::NotAFile => Self::NotAFile,
+            ReadFileError::PermissionDenied => Self::PermissionDenied,
+            ReadFileError::TooLong(_) => Self::TooLong,
+            ReadFileError::Unreadable(kind) => Self::Unreadable(kind.to_string()),
         }
     }
 }

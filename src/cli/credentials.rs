@@ -4,11 +4,21 @@
 //! - `json`: what the container endpoint serves, on one line
 //! - `env`: `export NAME='value'` lines for a POSIX shell
 
+use std::io::Write;
+use std::sync::Arc;
+
 use serde::Serialize;
 
+use crate::cli::process;
+use crate::clock::Clock;
+use crate::config::Role;
+use crate::contract::exit;
 use crate::credentials::Credentials;
 use crate::credentials::rfc3339;
 use crate::secret::Secret;
+use crate::sts::Exchange;
+use crate::sts::client::Client;
+use crate::token::Token;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
@@ -23,6 +33,52 @@ pub(super) const FORMATS: [(&str, Format, &str); 3] = [
     ("json", Format::Json, "JSON as the container endpoint serves it"),
     ("env", Format::Env, "export lines for a shell"),
 ];
+
+/// One exchange, printed; gives the exit status.
+pub(super) fn run(role: Role, format: Format) -> u8 {
+    let token = match Token::read(&role.token_file) {
+        Ok(token) => token,
+        Err(error) => {
+            tracing::error!(
+                code = error.code(),
+                token_file = %role.token_file.display(),
+                "no token in AWS_WEB_IDENTITY_TOKEN_FILE: {error}. {}",
+                error.mend(),
+            );
+            return exit::UNAVAILABLE;
+        }
+    };
+    let exchanged = process::block_on(async {
+        match Client::resolve(Arc::new(role), Clock::system()).await {
+            Ok(client) => Ok(client.exchange(&token).await),
+            Err(error) => Err(error),
+        }
+    });
+    let Ok(exchanged) = exchanged else { return exit::SOFTWARE };
+    match exchanged {
+        Ok(Ok(exchanged)) => {
+            let text = render(&exchanged.credentials, format);
+            // To a closed pipe nothing can be said, but whoever waits for credentials must not take it for success.
+            match std::io::stdout().lock().write_all(text.expose().as_bytes()) {
+                Ok(()) => 0,
+                Err(_) => exit::UNAVAILABLE,
+            }
+        }
+        Ok(Err(error)) => {
+            tracing::error!(
+                code = error.code(),
+                request_id = error.reply.request_id.as_deref().unwrap_or("none"),
+                "exchange failed: {error}. {}",
+                error.kind.mend(),
+            );
+            exit::UNAVAILABLE
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            exit::USAGE
+        }
+    }
+}
 
 /// The credentials as text that ends with a newline.
 pub fn render(credentials: &Credentials, format: Format) -> Secret {

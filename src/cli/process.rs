@@ -1,12 +1,12 @@
 //! What is set up once for the whole process, before anything else.
 
+use std::future::Future;
 use std::io;
 use std::panic;
 
 use rustix::process::DumpableBehavior;
 use rustix::process::set_dumpable_behavior;
 use tokio::runtime::Builder;
-use tokio::runtime::Runtime;
 
 use crate::contract::exit;
 
@@ -15,16 +15,22 @@ pub(super) fn harden() {
     // A kernel without it has nothing to be told.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     panic::set_hook(Box::new(|panicked| {
-        // The location and our own words: nothing that was computed is in an `expect`.
-        eprintln!("irsa-sidecar: a fault of ours, please report it: {panicked}");
+        // Fixed words alone: what was computed, such as the error in a failed `expect`, may hold anything.
+        let words = panicked.payload().downcast_ref::<&'static str>().copied().unwrap_or("(not shown)");
+        let place = panicked.location().map(ToString::to_string).unwrap_or_default();
+        eprintln!("irsa-sidecar: a fault of ours, please report it: {words} at {place}");
         #[allow(clippy::disallowed_methods)] // nothing can be wound up any more
         std::process::exit(exit::SOFTWARE.into());
     }));
 }
 
-/// One thread: the same CPU per request as several, and less memory.
-pub(super) fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_io().enable_time().build()
+/// Runs this to its end, on one thread: the same CPU per request as several, and less memory.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let result = runtime.block_on(future);
+    // Dropped, it would wait for a name look-up that hangs.
+    runtime.shutdown_background();
+    Ok(result)
 }
 
 #[cfg(test)]

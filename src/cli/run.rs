@@ -3,11 +3,10 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use crate::cli::Command;
+use crate::cli::credentials;
 use crate::cli::credentials::Format;
-use crate::cli::credentials::render;
 use crate::cli::healthcheck;
 use crate::cli::parse_from;
 use crate::cli::process;
@@ -17,15 +16,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::Flags;
 use crate::config::Mistakes;
-use crate::config::Role;
 use crate::config::Warning;
 use crate::config::env::Environment;
 use crate::config::parse_role;
 use crate::contract::exit;
 use crate::log;
-use crate::sts::Exchange;
-use crate::sts::client::Client;
-use crate::token::Token;
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> ExitCode {
@@ -59,56 +54,9 @@ fn run_credentials(flags: &Flags, format: Format) -> u8 {
         Ok(((role, log), warnings)) => {
             log::install(log);
             warn(&warnings);
-            exchange_once(role, format)
+            credentials::run(role, format)
         }
         Err(mistakes) => refuse(&mistakes),
-    }
-}
-
-fn exchange_once(role: Role, format: Format) -> u8 {
-    let token = match Token::read(&role.token_file) {
-        Ok(token) => token,
-        Err(error) => {
-            tracing::error!(
-                code = error.code(),
-                token_file = %role.token_file.display(),
-                "no token in AWS_WEB_IDENTITY_TOKEN_FILE: {error}. {}",
-                error.mend(),
-            );
-            return exit::UNAVAILABLE;
-        }
-    };
-    let Ok(runtime) = process::runtime() else {
-        return exit::SOFTWARE;
-    };
-    let exchanged = runtime.block_on(async {
-        match Client::resolve(Arc::new(role), Clock::system()).await {
-            Ok(client) => Ok(client.exchange(&token).await),
-            Err(error) => Err(error),
-        }
-    });
-    match exchanged {
-        Ok(Ok(exchanged)) => {
-            let text = render(&exchanged.credentials, format);
-            // To a closed pipe nothing can be said, but whoever waits for credentials must not take it for success.
-            match std::io::stdout().lock().write_all(text.expose().as_bytes()) {
-                Ok(()) => 0,
-                Err(_) => exit::UNAVAILABLE,
-            }
-        }
-        Ok(Err(error)) => {
-            tracing::error!(
-                code = error.code(),
-                request_id = error.reply.request_id.as_deref().unwrap_or("none"),
-                "exchange failed: {error}. {}",
-                error.kind.mend(),
-            );
-            exit::UNAVAILABLE
-        }
-        Err(error) => {
-            tracing::error!("{error}");
-            exit::USAGE
-        }
     }
 }
 

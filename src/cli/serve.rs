@@ -8,10 +8,7 @@ use crate::config::Config;
 use crate::contract::exit;
 
 pub(super) fn run(config: Config) -> u8 {
-    let Ok(runtime) = process::runtime() else {
-        return exit::SOFTWARE;
-    };
-    let status = runtime.block_on(async {
+    let status = process::block_on(async {
         match app::build(config, Clock::system()).await {
             Ok(bound) => {
                 bound.run().await;
@@ -23,9 +20,7 @@ pub(super) fn run(config: Config) -> u8 {
             }
         }
     });
-    // A name look-up that hangs must not hold up the end.
-    runtime.shutdown_background();
-    status
+    status.unwrap_or(exit::SOFTWARE)
 }
 
 fn status(error: &StartError) -> u8 {

@@ -79,7 +79,10 @@ pub fn run(file: Option<&Path>, json: bool, strings: &dyn Strings, clock: &Clock
 
 fn read_all(input: &mut dyn Read) -> Result<Token, ReadTokenError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_TOKEN_BYTES + 1));
-    input.take(MAX_TOKEN_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    input
+        .take(MAX_TOKEN_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| ReadTokenError::Unreadable(error.kind().to_string()))?;
     Token::parse(&bytes)
 }
 

@@ -7,13 +7,13 @@
 use std::path::Path;
 use std::path::PathBuf;
 
-use crate::config::file::ReadFileError;
-use crate::config::file::read_bounded;
 use crate::config::mistake::Reason;
 use crate::config::parser::Given;
 use crate::config::parser::Parser;
 use crate::config::settings::AUTHORIZATION_TOKEN;
 use crate::config::settings::AUTHORIZATION_TOKEN_FILE;
+use crate::file::ReadFileError;
+use crate::file::read_bounded;
 use crate::secret::Secret;
 
 /// Longer than any token needs, and well within what a request's head may hold.

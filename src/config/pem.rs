@@ -3,17 +3,15 @@
 use std::path::Path;
 use std::path::PathBuf;
 
-use crate::config::file::ReadFileError;
-use crate::config::file::read_bounded;
+use crate::authorities;
 use crate::config::mistake::Reason;
+use crate::file::ReadFileError;
+use crate::file::read_bounded;
 
-/// The largest bundles in use have some 300 KiB.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// The path again, when the file holds at least one certificate. The certificates themselves are judged by the TLS
-/// library.
+/// The path again, when the file holds certificates and nothing in it is broken.
 pub(super) fn check_pem(text: &str) -> Result<PathBuf, Reason> {
     if text.contains(BEGIN) {
         return Err(
@@ -21,7 +19,7 @@ pub(super) fn check_pem(text: &str) -> Result<PathBuf, Reason> {
         );
     }
     let path = Path::new(text);
-    let content = read_bounded(path, MAX_BYTES).map_err(|error| {
+    let content = read_bounded(path, authorities::MAX_BUNDLE_BYTES).map_err(|error| {
         let mend = match error {
             ReadFileError::Missing | ReadFileError::NotAFile => {
                 "Check the path and the volume that is mounted there"
@@ -34,6 +32,7 @@ pub(super) fn check_pem(text: &str) -> Result<PathBuf, Reason> {
         Reason::from(error).mend(mend)
     })?;
     check_content(&content)?;
+    authorities::check(&content).map_err(Reason::from)?;
     Ok(path.to_owned())
 }
 

@@ -88,7 +88,7 @@ fn a_pod_that_the_eks_webhook_prepared_needs_no_setting_of_ours() {
 #[test]
 fn every_setting_does_what_it_says() {
     let token = Content::new("token", b"a token with 32 bytes, or so....");
-    let pem = Content::new("pem", b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+    let pem = Content::new("pem", include_bytes!("../../tests/data/authority.pem"));
     let variables = prepared()
         .with("AWS_ROLE_SESSION_NAME", "shop=app@0")
         .with("AWS_CA_BUNDLE", pem.path())

@@ -1,6 +1,6 @@
 //! A response: whole, in memory, in one write, never cached, never compressed, never a redirect.
 //!
-//! Errors are `{"code":"…","message":"…"}`, in lower case as the SDKs read them (clients.md rule 36).
+//! Errors are `{"code":"…","message":"…"}`, in lower case as the SDKs read them.
 
 use bytes::Bytes;
 use http_body_util::Full;

@@ -4,7 +4,7 @@
 //! body that the cache holds ready, or 503 with a code and a message that says who must act. The query is ignored.
 //!
 //! A request never causes an exchange. It waits for one only before the first credentials, and then not for long:
-//! SDKs give up after 1 s, and some then go to the node's role (clients.md rules 13 and 37).
+//! SDKs give up after 1 s, and some then go to the node's role.
 
 use std::borrow::Cow;
 use std::time::Duration;

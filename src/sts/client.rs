@@ -26,6 +26,7 @@ use aws_sdk_sts::config::ConfigBag;
 use aws_sdk_sts::config::Intercept;
 use aws_sdk_sts::config::Region;
 use aws_sdk_sts::config::RuntimeComponents;
+use aws_sdk_sts::config::SharedAsyncSleep;
 use aws_sdk_sts::config::SharedHttpClient;
 use aws_sdk_sts::config::endpoint::DefaultResolver;
 use aws_sdk_sts::config::endpoint::Params;
@@ -34,19 +35,24 @@ use aws_sdk_sts::config::interceptors::BeforeDeserializationInterceptorContextMu
 use aws_sdk_sts::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_sts::error::BoxError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
-use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_runtime_api::client::http::http_client_fn;
 use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
 use http_body_util::Limited;
 use thiserror::Error;
 
+use crate::authorities;
+use crate::authorities::MAX_BUNDLE_BYTES;
 use crate::clock::Clock;
 use crate::clock::Timeline;
 use crate::config::Role;
 use crate::credentials::Credentials;
+use crate::file::read_bounded;
 use crate::secret::Secret;
 use crate::sts::ErrorKind;
 use crate::sts::Exchange;
@@ -155,13 +161,14 @@ impl Client {
             })
     }
 
-    /// Reading a hundred and a half root certificates takes a millisecond or three: not on the server's thread.
+    /// Loading a hundred and a half root certificates takes a millisecond or three: not on the server's thread. So the
+    /// connector is built there, and the SDK, which asks for one twice for each call, gets copies of it.
     async fn http_client(&self) -> Result<SharedHttpClient, ExchangeError> {
-        let ca_bundle = self.role.ca_bundle.clone();
-        let built = tokio::task::spawn_blocking(move || build_http_client(ca_bundle)).await;
-        built.unwrap_or_else(|_| {
-            Err(ExchangeError::new(ErrorKind::ConnectionFailed, "the TLS client could not be built"))
-        })
+        let (ca_bundle, sleep) = (self.role.ca_bundle.clone(), self.sdk.sleep_impl());
+        let built = tokio::task::spawn_blocking(move || build_connector(ca_bundle, sleep)).await;
+        let connector =
+            built.unwrap_or_else(|_| Err(untrusted("the TLS client could not be built".to_owned())))?;
+        Ok(http_client_fn(move |_, _| connector.clone()))
     }
 }
 
@@ -273,36 +280,39 @@ async fn resolve_endpoint(sdk: &SdkConfig, given: Option<String>) -> Result<Stri
     endpoint.map(|endpoint| endpoint.url().to_owned()).map_err(|error| contradiction(&*error))
 }
 
-fn build_http_client(ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, ExchangeError> {
-    let untrusted = |message: String| ExchangeError::new(ErrorKind::CertificateUntrusted, message);
+fn build_connector(
+    ca_bundle: Option<PathBuf>,
+    sleep: Option<SharedAsyncSleep>,
+) -> Result<SharedHttpConnector, ExchangeError> {
     let mut roots = tls::TrustStore::empty();
     match ca_bundle {
-        // As in the other SDKs, the bundle replaces the system's authorities.
+        // As in the other SDKs, the bundle replaces the system's authorities. It is checked each time: whatever it has
+        // become since the start must not end a process that holds good credentials.
         Some(path) => {
-            let pem = std::fs::read(&path)
-                .map_err(|error| untrusted(format!("AWS_CA_BUNDLE={}: {error}", path.display())))?;
-            roots.add_pem_certificate(pem);
+            let unusable =
+                |why: &dyn std::error::Error| untrusted(format!("AWS_CA_BUNDLE={}: {why}", path.display()));
+            let pem = read_bounded(&path, MAX_BUNDLE_BYTES).map_err(|error| unusable(&error))?;
+            authorities::check(&pem).map_err(|error| unusable(&error))?;
+            roots.add_pem_certificate(pem.as_slice());
         }
         None => roots = roots.with_native_roots(true),
     }
-    let context = tls::TlsContext::builder()
-        .with_trust_store(roots)
-        .build()
-        .map_err(|error| untrusted(format!("the certificate authorities could not be used: {error}")))?;
-    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut builder = Connector::builder();
-        if let Some(settings) = settings {
-            builder = builder.connector_settings(settings.clone());
-        }
-        if let Some(components) = components {
-            builder.set_sleep_impl(components.sleep_impl());
-        }
-        builder
-            .proxy_config(ProxyConfig::from_env())
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-            .tls_context(context.clone())
-            .build()
-    }))
+    let context = tls::TlsContext::builder().with_trust_store(roots).build();
+    let context = context.map_err(|error| untrusted(format!("the certificate authorities: {error}")))?;
+    let timeouts =
+        HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(CALL_TIMEOUT);
+    let mut builder = Connector::builder().connector_settings(timeouts.build());
+    builder.set_sleep_impl(sleep);
+    let connector = builder
+        .proxy_config(ProxyConfig::from_env())
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .tls_context(context)
+        .build();
+    Ok(SharedHttpConnector::new(connector))
+}
+
+fn untrusted(message: String) -> ExchangeError {
+    ExchangeError::new(ErrorKind::CertificateUntrusted, message)
 }
 
 /// Listens in on one call: puts our name in front of the SDK's, notes what the reply's headers say, and bounds its body.

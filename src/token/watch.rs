@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+use crate::clock::Clock;
 use crate::credentials::rfc3339;
 use crate::metrics::Metrics;
 use crate::token::ReadTokenError;
@@ -64,13 +65,14 @@ pub struct Watch {
     observed: watch::Sender<Observed>,
     look: Arc<Notify>,
     metrics: Metrics,
+    clock: Clock,
 }
 
 /// Makes the two halves and takes a first look.
-pub fn watch(path: PathBuf, metrics: Metrics) -> (Watch, Tokens) {
+pub fn watch(path: PathBuf, metrics: Metrics, clock: Clock) -> (Watch, Tokens) {
     let (sender, receiver) = watch::channel(Observed::default());
     let look = Arc::new(Notify::new());
-    let watch = Watch { path, observed: sender, look: look.clone(), metrics };
+    let watch = Watch { path, observed: sender, look: look.clone(), metrics, clock };
     watch.look();
     (watch, Tokens { observed: receiver, look })
 }
@@ -103,36 +105,61 @@ impl Tokens {
 impl Watch {
     /// Watches until dropped.
     pub async fn run(self) {
-        let mut events = self.subscribe();
-        if events.is_none() {
-            tracing::warn!(
-                token_file = %self.path.display(),
-                "the kernel gives no inotify watch on the token's directory; the file is read every 10 s instead \
-                 (see fs.inotify.max_user_instances and fs.inotify.max_user_watches)"
-            );
-        }
+        let mut told = None;
         loop {
-            let beat = if events.is_some() { BEAT } else { BEAT_WITHOUT_EVENTS };
-            let mut interval = tokio::time::interval(beat);
-            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            interval.reset();
-            let had_events = events.is_some();
-            while events.is_some() == had_events {
-                tokio::select! {
-                    _ = interval.tick() => {
-                        // The directory may have come, gone or been replaced: a watch on what is not there is blind.
-                        events = events.filter(Subscription::is_current).or_else(|| self.subscribe());
-                    }
-                    () = self.look.notified() => tokio::time::sleep(DEBOUNCE).await,
-                }
-                self.look();
+            let events = self.subscribe();
+            // Said again only when it has become something else.
+            let blindness = events.as_ref().err().copied();
+            if blindness != told {
+                told = blindness;
+                self.tell(blindness);
+            }
+            // What happened before the watch began, no event tells.
+            self.look();
+            match events {
+                Ok(events) => self.watch_while(BEAT, || events.is_current()).await,
+                Err(_) => self.watch_while(BEAT_WITHOUT_EVENTS, || false).await,
             }
         }
     }
 
-    fn subscribe(&self) -> Option<Subscription> {
+    /// Looks at each beat and each event, until a beat finds the watch out of date.
+    async fn watch_while(&self, beat: Duration, is_current: impl Fn() -> bool) {
+        let mut beats = tokio::time::interval(beat);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        beats.reset();
+        loop {
+            tokio::select! {
+                _ = beats.tick() => {
+                    if !is_current() {
+                        return;
+                    }
+                }
+                () = self.look.notified() => tokio::time::sleep(DEBOUNCE).await,
+            }
+            self.look();
+        }
+    }
+
+    fn subscribe(&self) -> Result<Subscription, Blindness> {
         let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         Subscription::new(directory.unwrap_or(Path::new(".")), self.look.clone())
+    }
+
+    fn tell(&self, blindness: Option<Blindness>) {
+        let token_file = self.path.display();
+        match blindness {
+            None => tracing::info!(%token_file, "the token's directory can be watched again"),
+            Some(Blindness::NoDirectory) => tracing::warn!(
+                %token_file,
+                "the token's directory is not there; it is looked for every 10 s"
+            ),
+            Some(Blindness::NoWatch) => tracing::warn!(
+                %token_file,
+                "the kernel gives no inotify watch on the token's directory; the file is read every 10 s instead \
+                 (see fs.inotify.max_user_instances and fs.inotify.max_user_watches)"
+            ),
+        }
     }
 
     fn look(&self) {
@@ -162,6 +189,13 @@ impl Watch {
             "{}",
             if observed.token.is_some() { "token rotated" } else { "token read" },
         );
+        if claims.expires_at().is_some_and(|expires_at| expires_at < self.clock.wall()) {
+            tracing::warn!(
+                token_file = %self.path.display(),
+                "by its own claim and this node's clock the token has expired; STS will decide. The kubelet should \
+                 have rotated it: check that the volume is a projected one and not a copy"
+            );
+        }
         self.metrics.token_changed(claims.expires_at());
         observed.token = Some(Arc::new(token));
         observed.changes += 1;
@@ -184,7 +218,14 @@ impl Watch {
     }
 }
 
-/// A watch on one directory, as it was when the watch was made.
+/// Why changes are not reported.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Blindness {
+    NoDirectory,
+    NoWatch,
+}
+
+/// A watch on one directory, as it was when the watch was made: on what has been replaced it is blind.
 struct Subscription {
     directory: PathBuf,
     identity: (u64, u64),
@@ -192,17 +233,17 @@ struct Subscription {
 }
 
 impl Subscription {
-    fn new(directory: &Path, look: Arc<Notify>) -> Option<Self> {
-        let identity = identity(directory)?;
+    fn new(directory: &Path, look: Arc<Notify>) -> Result<Self, Blindness> {
+        let identity = identity(directory).ok_or(Blindness::NoDirectory)?;
         // Opening and reading are left out: every reader of the directory would wake us.
         let config = Config::default().with_event_kinds(EventKindMask::CORE);
         let on_event = move |event: notify::Result<Event>| {
             tracing::trace!(?event, "the token's directory changed");
             look.notify_one();
         };
-        let mut watcher = RecommendedWatcher::new(on_event, config).ok()?;
-        watcher.watch(directory, RecursiveMode::NonRecursive).ok()?;
-        Some(Self { directory: directory.to_owned(), identity, _watcher: watcher })
+        let mut watcher = RecommendedWatcher::new(on_event, config).map_err(|_| Blindness::NoWatch)?;
+        watcher.watch(directory, RecursiveMode::NonRecursive).map_err(|_| Blindness::NoWatch)?;
+        Ok(Self { directory: directory.to_owned(), identity, _watcher: watcher })
     }
 
     fn is_current(&self) -> bool {

@@ -37,6 +37,18 @@ async fn every_mistake_is_reported_at_once_with_status_64() {
 }
 
 #[tokio::test]
+async fn a_bundle_that_cannot_be_parsed_is_a_mistake_and_no_fault_of_ours() {
+    let world = World::start().await.unwrap();
+    let bundle = world.directory().join("broken.pem");
+    std::fs::write(&bundle, "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n").unwrap();
+    let mut env = world.env();
+    env.insert("AWS_CA_BUNDLE".to_owned(), bundle.to_str().unwrap().to_owned());
+    let (status, output) = run(&["serve"], env).await;
+    assert_eq!(status, 64, "{output}");
+    assert!(output.contains("AWS_CA_BUNDLE") && output.contains("X.509"), "{output}");
+}
+
+#[tokio::test]
 async fn an_unknown_flag_is_status_64_with_a_suggestion() {
     let (status, output) = run(&["serve", "--sesion-duration=1h"], []).await;
     assert_eq!(status, 64);

@@ -111,3 +111,15 @@ async fn serves_on_ipv6_loopback_too() {
     assert!(sidecar.container.is_ipv6());
     assert_eq!(sidecar.credentials().await.status, 200);
 }
+
+/// Whoever does not take its answer is cut: the kubelet's patience is bounded.
+#[tokio::test]
+async fn a_connection_in_the_middle_of_a_request_does_not_hold_up_the_end() {
+    let world = World::start().await.unwrap();
+    let mut sidecar = Sidecar::start(&world).await;
+    sidecar.wait_until_ready().await;
+    let mut connection = RawClient::connect(sidecar.container).await.unwrap();
+    connection.send("GET /v1/credentials HTTP/1.1\r\n").await.unwrap();
+    sidecar.process.signal(Signal::TERM).unwrap();
+    assert!(sidecar.process.exit().await.unwrap().success());
+}

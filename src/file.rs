@@ -1,17 +1,17 @@
-//! Files that settings name, read once at start.
+//! Files, read without surprises: bounded, never waiting, and every way in which it can fail told apart.
 
-use std::fs;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// Why a file that a setting names cannot be used.
+/// Why a file cannot be used.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-pub(super) enum ReadFileError {
+pub enum ReadFileError {
     #[error("there is no such file")]
     Missing,
     #[error("it is not a file")]
@@ -25,13 +25,16 @@ pub(super) enum ReadFileError {
 }
 
 /// What the file holds; at most `limit` bytes, so that `/dev/zero` cannot fill the memory.
-pub(super) fn read_bounded(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, ReadFileError> {
-    // Asked before it is opened: opening a FIFO waits for a writer, for ever if there is none.
-    if !fs::metadata(path)?.is_file() {
+pub fn read_bounded(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, ReadFileError> {
+    // Without O_NONBLOCK, opening a FIFO that somebody put there would wait for a writer for ever.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    if !file.metadata()?.is_file() {
         return Err(ReadFileError::NotAFile);
     }
+    // One byte more than allowed tells "just fits" from "too long".
     let mut content = Zeroizing::new(Vec::with_capacity(limit.min(64 * 1024) + 1));
-    File::open(path)?.take(limit as u64 + 1).read_to_end(&mut content)?;
+    file.take(limit as u64 + 1).read_to_end(&mut content)?;
     if content.len() > limit {
         return Err(ReadFileError::TooLong(limit));
     }
@@ -43,6 +46,7 @@ impl From<io::Error> for ReadFileError {
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Missing,
             io::ErrorKind::PermissionDenied => Self::PermissionDenied,
+            io::ErrorKind::IsADirectory => Self::NotAFile,
             other => Self::Unreadable(other),
         }
     }
