@@ -21,6 +21,7 @@ use crate::config::env::Environment;
 use crate::config::parse_role;
 use crate::contract::exit;
 use crate::log;
+use crate::sts::client::check_region;
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> ExitCode {
@@ -66,8 +67,13 @@ fn warn(warnings: &[Warning]) {
     }
 }
 
-/// For people, whatever the log format: there is no log before the settings are understood.
+/// For people, whatever the log format: there is no log before the settings are understood. Whether there is a region,
+/// only the profile can tell, so it is asked for last.
 fn refuse(mistakes: &Mistakes) -> u8 {
-    let _ = writeln!(std::io::stderr().lock(), "{}", mistakes.to_string().trim_end());
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "{}", mistakes.to_string().trim_end());
+    if let Ok(Err(error)) = process::block_on(check_region()) {
+        let _ = writeln!(err, "\nAnd beside them: {error}");
+    }
     exit::USAGE
 }

@@ -7,10 +7,7 @@
 //! A connection is made for each exchange and dropped after it. Exchanges are half an hour apart, so nothing is gained
 //! by keeping one, and a CA bundle or a DNS answer that changed is seen without a restart.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -22,53 +19,39 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_sts::config::ConfigBag;
-use aws_sdk_sts::config::Intercept;
 use aws_sdk_sts::config::Region;
-use aws_sdk_sts::config::RuntimeComponents;
-use aws_sdk_sts::config::SharedAsyncSleep;
 use aws_sdk_sts::config::SharedHttpClient;
 use aws_sdk_sts::config::endpoint::DefaultResolver;
 use aws_sdk_sts::config::endpoint::Params;
 use aws_sdk_sts::config::endpoint::ResolveEndpoint;
-use aws_sdk_sts::config::interceptors::BeforeDeserializationInterceptorContextMut;
-use aws_sdk_sts::config::interceptors::BeforeTransmitInterceptorContextMut;
-use aws_sdk_sts::error::BoxError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls;
-use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_runtime_api::client::http::http_client_fn;
-use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
-use http_body_util::Limited;
 use thiserror::Error;
 
-use crate::authorities;
-use crate::authorities::MAX_BUNDLE_BYTES;
 use crate::clock::Clock;
 use crate::clock::Timeline;
 use crate::config::Role;
 use crate::credentials::Credentials;
-use crate::file::read_bounded;
 use crate::secret::Secret;
 use crate::sts::ErrorKind;
 use crate::sts::Exchange;
 use crate::sts::ExchangeError;
 use crate::sts::Exchanged;
 use crate::sts::Reply;
+use crate::sts::client::connector::build_connector;
+use crate::sts::client::connector::untrusted;
 use crate::sts::client::failure::classify;
 use crate::sts::client::failure::is_from_sts;
+use crate::sts::client::heard::Heard;
 use crate::token::Token;
 
+mod connector;
 mod failure;
+mod heard;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// A reply of STS has some 3 KB; whatever answers in its place must not fill our memory.
-const MAX_REPLY_BYTES: usize = 256 * 1024;
 /// STS names no region of its own; with an endpoint given by hand, none is needed and this one is never seen.
 const UNUSED_REGION: &str = "us-east-1";
 
@@ -109,21 +92,7 @@ impl ResolveError {
 impl Client {
     /// Resolves region and endpoint as an SDK would, IMDS left out.
     pub async fn resolve(role: Arc<Role>, clock: Clock) -> Result<Self, ResolveError> {
-        let region = region().await;
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(CALL_TIMEOUT)
-            .operation_attempt_timeout(CALL_TIMEOUT)
-            .operation_timeout(CALL_TIMEOUT)
-            .build();
-        let sdk = aws_config::defaults(BehaviorVersion::latest())
-            .no_credentials()
-            .region(region.clone().unwrap_or(Region::from_static(UNUSED_REGION)))
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .load()
-            .await;
+        let (sdk, region) = sdk_config().await;
         let given = given_endpoint(&sdk);
         if region.is_none() && given.is_none() {
             return Err(ResolveError::NoRegion);
@@ -249,6 +218,32 @@ impl Client {
     }
 }
 
+/// Whether there is a region or an endpoint at all: to be told together with what else is wrong.
+pub async fn check_region() -> Result<(), ResolveError> {
+    let (sdk, region) = sdk_config().await;
+    if region.is_none() && given_endpoint(&sdk).is_none() { Err(ResolveError::NoRegion) } else { Ok(()) }
+}
+
+/// What the environment and the profile say, and the region if they name one.
+async fn sdk_config() -> (SdkConfig, Option<Region>) {
+    let region = region().await;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(CALL_TIMEOUT)
+        .operation_attempt_timeout(CALL_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
+        .build();
+    let sdk = aws_config::defaults(BehaviorVersion::latest())
+        .no_credentials()
+        .region(region.clone().unwrap_or(Region::from_static(UNUSED_REGION)))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .load()
+        .await;
+    (sdk, region)
+}
+
 /// An empty variable counts as unset, as in the other SDKs.
 async fn region() -> Option<Region> {
     let environment = EnvironmentVariableRegionProvider::new().region().await;
@@ -278,91 +273,4 @@ async fn resolve_endpoint(sdk: &SdkConfig, given: Option<String>) -> Result<Stri
         .map_err(|error| contradiction(&error))?;
     let endpoint = DefaultResolver::new().resolve_endpoint(&params).await;
     endpoint.map(|endpoint| endpoint.url().to_owned()).map_err(|error| contradiction(&*error))
-}
-
-fn build_connector(
-    ca_bundle: Option<PathBuf>,
-    sleep: Option<SharedAsyncSleep>,
-) -> Result<SharedHttpConnector, ExchangeError> {
-    let mut roots = tls::TrustStore::empty();
-    match ca_bundle {
-        // As in the other SDKs, the bundle replaces the system's authorities. It is checked each time: whatever it has
-        // become since the start must not end a process that holds good credentials.
-        Some(path) => {
-            let unusable =
-                |why: &dyn std::error::Error| untrusted(format!("AWS_CA_BUNDLE={}: {why}", path.display()));
-            let pem = read_bounded(&path, MAX_BUNDLE_BYTES).map_err(|error| unusable(&error))?;
-            authorities::check(&pem).map_err(|error| unusable(&error))?;
-            roots.add_pem_certificate(pem.as_slice());
-        }
-        None => roots = roots.with_native_roots(true),
-    }
-    let context = tls::TlsContext::builder().with_trust_store(roots).build();
-    let context = context.map_err(|error| untrusted(format!("the certificate authorities: {error}")))?;
-    let timeouts =
-        HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(CALL_TIMEOUT);
-    let mut builder = Connector::builder().connector_settings(timeouts.build());
-    builder.set_sleep_impl(sleep);
-    let connector = builder
-        .proxy_config(ProxyConfig::from_env())
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .tls_context(context)
-        .build();
-    Ok(SharedHttpConnector::new(connector))
-}
-
-fn untrusted(message: String) -> ExchangeError {
-    ExchangeError::new(ErrorKind::CertificateUntrusted, message)
-}
-
-/// Listens in on one call: puts our name in front of the SDK's, notes what the reply's headers say, and bounds its body.
-#[derive(Clone, Debug, Default)]
-struct Heard(Arc<Mutex<Reply>>);
-
-impl Heard {
-    /// A proxy's clock is not STS's.
-    fn forget_date(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).date = None;
-    }
-
-    fn take(&self) -> Reply {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Intercept for Heard {
-    fn name(&self) -> &'static str {
-        "irsa-sidecar"
-    }
-
-    fn modify_before_transmit(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let headers = context.request_mut().headers_mut();
-        let sdk = headers.get("user-agent").unwrap_or_default().to_owned();
-        headers.try_insert("user-agent", format!("irsa-sidecar/{} {sdk}", env!("CARGO_PKG_VERSION")))?;
-        Ok(())
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let body = context.response_mut().take_body();
-        *context.response_mut().body_mut() = SdkBody::from_body_1_x(Limited::new(body, MAX_REPLY_BYTES));
-        let headers = context.response().headers();
-        let date = headers.get("date").and_then(|date| httpdate::parse_http_date(date).ok());
-        let retry_after = headers.get("retry-after").and_then(|value| match value.trim().parse() {
-            Ok(seconds) => Some(Duration::from_secs(seconds)),
-            Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(date?).ok(),
-        });
-        let request_id = headers.get("x-amzn-requestid").map(str::to_owned);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Reply { request_id, date, retry_after };
-        Ok(())
-    }
 }
