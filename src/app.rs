@@ -17,6 +17,7 @@ use crate::cache;
 use crate::cache::Problem;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::heap::Heap;
 use crate::metrics::Metrics;
 use crate::refresh::driver::Driver;
 use crate::serve;
@@ -28,6 +29,7 @@ use crate::shutdown::Phase;
 use crate::sts::ErrorKind;
 use crate::sts::client::Client;
 use crate::sts::client::ResolveError;
+use crate::token::watch::Tokens;
 use crate::token::watch::watch as watch_token;
 
 /// Why nothing was started.
@@ -99,6 +101,7 @@ impl Bound {
         background.spawn(hangups.run());
         let (watch, tokens) = watch_token(config.role.token_file.clone(), metrics.clone(), clock.clone());
         background.spawn(watch.run());
+        background.spawn(tidy(tokens.clone()));
         let driver = Driver {
             role: config.role.name.clone(),
             exchange: Arc::new(client),
@@ -134,6 +137,17 @@ async fn drain(mut server: impl Future<Output = ()> + Unpin, phase: &watch::Send
     let _ = phase.send(Phase::Stopping);
     if timeout(shutdown::GRACE, server).await.is_err() {
         tracing::warn!("connections were still busy after {} ms and are cut", shutdown::GRACE.as_millis());
+    }
+}
+
+/// Moves to the beat of the token, so that it costs no wake-up.
+async fn tidy(mut beat: Tokens) {
+    let mut heap = Heap::new();
+    // The look at the start is no beat: the first exchange is still to come.
+    beat.observe();
+    loop {
+        beat.looked().await;
+        heap.tidy();
     }
 }
 

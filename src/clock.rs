@@ -32,7 +32,8 @@ pub struct Clock(Inner);
 
 #[derive(Clone, Debug)]
 enum Inner {
-    System,
+    /// With the moment at which it was made.
+    System(Instant),
     Manual(Arc<Manual>),
 }
 
@@ -46,7 +47,7 @@ pub struct Manual {
 
 impl Clock {
     pub fn system() -> Self {
-        Self(Inner::System)
+        Self(Inner::System(steady_now()))
     }
 
     /// A clock that shows `wall` now; the handle makes it jump.
@@ -57,13 +58,21 @@ impl Clock {
 
     pub fn read(&self) -> Reading {
         match &self.0 {
-            Inner::System => Reading { wall: wall_now(), steady: steady_now(), boot: boot_now() },
+            Inner::System(_) => Reading { wall: wall_now(), steady: steady_now(), boot: boot_now() },
             Inner::Manual(manual) => manual.read(),
         }
     }
 
     pub fn steady(&self) -> Instant {
         steady_now()
+    }
+
+    /// When this clock was made: before the runtime, where beats are to fall on the ticks of the runtime's timer.
+    pub fn started(&self) -> Instant {
+        match &self.0 {
+            Inner::System(started) => *started,
+            Inner::Manual(manual) => manual.started,
+        }
     }
 
     pub fn wall(&self) -> SystemTime {

@@ -14,6 +14,7 @@ pub mod config;
 pub mod contract;
 pub mod credentials;
 pub mod file;
+pub mod heap;
 pub mod log;
 pub mod metrics;
 pub mod refresh;

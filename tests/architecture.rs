@@ -15,6 +15,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("contract", &[]),
     ("file", &[]),
+    ("heap", &[]),
     ("metrics", &[]),
     ("secret", &[]),
     ("shutdown", &[]),

@@ -19,9 +19,9 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
-    pub(crate) fn given(path: &PathBuf) -> Self {
+    pub(crate) fn given(path: &Path) -> Self {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        Self { name: name.unwrap_or_default(), path: path.clone() }
+        Self { name: name.unwrap_or_default(), path: path.to_owned() }
     }
 }
 
@@ -35,12 +35,26 @@ pub(crate) fn shipping() -> Result<Vec<Variant>> {
     if host.ends_with("-linux-gnu") {
         let path = target.join(&host).join("release").join(NAME);
         println!("building  {} (static)", path.display());
-        let flags = ("RUSTFLAGS", "-C target-feature=+crt-static");
         let arguments = ["build", "--release", "--locked", "--target", &host, "--target-dir"];
-        run(cargo().env(flags.0, flags.1).args(arguments).arg(&target))?;
+        run(cargo().env("RUSTFLAGS", static_flags()).args(arguments).arg(&target))?;
         variants.push(Variant { name: "static".to_owned(), path });
     }
     Ok(variants)
+}
+
+/// What an image's build is called with.
+///
+/// Packed relocations take 0.4 MB off the file and off the resident memory; a glibc before 2.36 cannot read them, which
+/// is why a plain build, that may run with another glibc than it was built with, goes without.
+fn static_flags() -> String {
+    let mut flags = "-C target-feature=+crt-static".to_owned();
+    let glibc = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
+    let glibc = glibc.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let minor = glibc.trim().strip_prefix("glibc 2.").and_then(|minor| minor.split('.').next()?.parse().ok());
+    if minor.is_some_and(|minor: u32| minor >= 36) {
+        flags += " -C link-arg=-Wl,-z,pack-relative-relocs";
+    }
+    flags
 }
 
 /// cargo, as from a shell in the root of the project.

@@ -95,7 +95,7 @@ fn run(arguments: &Arguments) -> Result<Table> {
     let tools = load::Tools::find()?;
     let variants = match arguments.binary.as_slice() {
         [] => build::shipping()?,
-        given => given.iter().map(Variant::given).collect(),
+        given => given.iter().map(|path| Variant::given(path)).collect(),
     };
     println!("{}", machine::facts());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -18,7 +18,8 @@ const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 #[derive(Debug)]
 pub(crate) struct Pod {
-    pub world: World,
+    /// Runs as long as it is held.
+    _world: World,
     env: BTreeMap<String, String>,
 }
 
@@ -49,7 +50,7 @@ impl Pod {
         fs::write(&bundle, system + world.sts.ca_pem().unwrap_or_default())?;
         env.insert("AWS_CA_BUNDLE".to_owned(), bundle.to_string_lossy().into_owned());
         env.insert("IRSA_SIDECAR_AUTHORIZATION_TOKEN".to_owned(), AUTHORIZATION.to_owned());
-        Ok(Self { world, env })
+        Ok(Self { _world: world, env })
     }
 
     /// With the listeners that it has by default, on other ports; its log is what it is in a pod.

@@ -58,13 +58,13 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { figure, variant, value, target, beside, .. } = self;
         let mark = if self.met { '✓' } else { '✗' };
-        write!(f, "{figure:<44} {variant:<8} {value:>10}  {target:>11} {mark}  {beside}")
+        write!(f, "{figure:<47} {variant:<8} {value:>10}  {target:>11} {mark}  {beside}")
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<44} {:<8} {:>10}  {:>11}    beside", "figure", "build", "value", "target")?;
+        writeln!(f, "{:<47} {:<8} {:>10}  {:>11}    beside", "figure", "build", "value", "target")?;
         for row in &self.rows {
             writeln!(f, "{row}")?;
         }

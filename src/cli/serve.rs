@@ -8,8 +8,9 @@ use crate::config::Config;
 use crate::contract::exit;
 
 pub(super) fn run(config: Config) -> u8 {
+    let clock = Clock::system();
     let status = process::block_on(async {
-        match app::build(config, Clock::system()).await {
+        match app::build(config, clock).await {
             Ok(bound) => {
                 bound.run().await;
                 0

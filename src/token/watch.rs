@@ -22,7 +22,9 @@ use notify::RecursiveMode;
 use notify::Watcher as _;
 use tokio::sync::Notify;
 use tokio::sync::watch;
+use tokio::time::Interval;
 use tokio::time::MissedTickBehavior;
+use tokio::time::interval_at;
 
 use crate::clock::Clock;
 use crate::credentials::rfc3339;
@@ -30,10 +32,13 @@ use crate::metrics::Metrics;
 use crate::token::ReadTokenError;
 use crate::token::Token;
 
-/// How often the file is read where changes are reported.
-pub const BEAT: Duration = Duration::from_secs(30);
-/// How often it is read where they are not.
-pub const BEAT_WITHOUT_EVENTS: Duration = Duration::from_secs(10);
+/// tokio's timer keeps what is due in wheels of 1, 64 and 4,096 ms and wakes up whenever something moves from a wheel to
+/// the next finer one: three times for one long wait, but once if it ends on a tick of the coarsest.
+const TICK: Duration = Duration::from_millis(4096);
+/// How often the file is read where changes are reported: the last tick within 30 s.
+pub const BEAT: Duration = Duration::from_millis(7 * 4096);
+/// How often it is read where they are not: the last tick within 10 s.
+pub const BEAT_WITHOUT_EVENTS: Duration = Duration::from_millis(2 * 4096);
 /// One rotation is a burst of events; the last of them is the rename that counts.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 
@@ -125,9 +130,7 @@ impl Watch {
 
     /// Looks at each beat and each event, until a beat finds the watch out of date.
     async fn watch_while(&self, beat: Duration, is_current: impl Fn() -> bool) {
-        let mut beats = tokio::time::interval(beat);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        beats.reset();
+        let mut beats = self.every(beat);
         loop {
             tokio::select! {
                 _ = beats.tick() => {
@@ -139,6 +142,16 @@ impl Watch {
             }
             self.look();
         }
+    }
+
+    /// From the next tick on.
+    fn every(&self, beat: Duration) -> Interval {
+        let passed = self.clock.steady().saturating_duration_since(self.clock.started());
+        let ticks = passed.as_millis() / TICK.as_millis();
+        let first = TICK * u32::try_from(ticks).unwrap_or_default() + beat;
+        let mut interval = interval_at(self.clock.started() + first, beat);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        interval
     }
 
     fn subscribe(&self) -> Result<Subscription, Blindness> {
