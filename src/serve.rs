@@ -6,7 +6,7 @@
 //! | | |
 //! |---|---|
 //! | connections | 1,024 for all credential listeners together, 64 for admin; above that the one that has kept us waiting longest is closed, and while there is none accepting waits |
-//! | a request | head at most 8 KiB and 100 headers; 2 s from its first byte to its last; a body is read away, 4 KiB at most |
+//! | a request | head at most 8 KiB and 100 headers; 2 s from its first byte to its last; none has a body: one that announces a body is refused and its connection closed |
 //! | a response | taken within 10 s |
 //! | an idle connection | kept 75 s |
 //!

@@ -33,7 +33,8 @@ pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(2);
 pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(75);
 /// How long a peer may take to take a response.
 pub(super) const RESPONSE_LIMIT: Duration = Duration::from_secs(10);
-/// A peer that keeps us waiting for longer, for the rest of a request or for its first one, may be closed when others
+/// A peer that keeps us waiting for longer, for the rest of a request, for its first one or for room for an answer, may be
+/// closed when others
 /// need the room: else slow peers could keep everyone else out.
 pub(super) const STALLED_AFTER: Duration = Duration::from_millis(100);
 
@@ -67,6 +68,8 @@ pub(super) struct Activity {
     epoch: Instant,
     phase: AtomicU8,
     since: AtomicU64,
+    /// Since when there has been something that the peer has not taken: answers to pipelined requests do not renew it.
+    sending_since: AtomicU64,
     /// The last bytes read were the end of a head (or of a body): nothing of another request has come.
     at_end: AtomicBool,
     asked: AtomicU8,
@@ -81,6 +84,7 @@ impl Activity {
             epoch,
             phase: AtomicU8::new(Phase::Fresh as u8),
             since: AtomicU64::new(0),
+            sending_since: AtomicU64::new(0),
             at_end: AtomicBool::new(true),
             asked: AtomicU8::new(0),
             waker: Mutex::new(None),
@@ -115,13 +119,9 @@ impl Activity {
         self.enter(Phase::Answering);
     }
 
-    /// Its body, if it had one, has been read to the end.
-    pub(super) fn body_read(&self) {
-        self.at_end.store(true, Relaxed);
-    }
-
     pub(super) fn answered(&self, now: Instant) {
         self.note(now);
+        let _ = self.sending_since.compare_exchange(0, self.since.load(Relaxed), Relaxed, Relaxed);
         self.enter(Phase::Sending);
     }
 
@@ -130,6 +130,7 @@ impl Activity {
         if self.phase() != Phase::Sending {
             return;
         }
+        self.sending_since.store(0, Relaxed);
         if self.at_end.load(Relaxed) {
             self.enter(Phase::Idle);
         } else {
@@ -181,8 +182,10 @@ impl Activity {
         let since = self.since()?;
         match self.phase() {
             Phase::Idle => Some(since),
-            Phase::Fresh | Phase::Receiving => (since + STALLED_AFTER <= now).then_some(since),
-            Phase::Answering | Phase::Sending => None,
+            Phase::Fresh | Phase::Receiving | Phase::Sending => {
+                (since + STALLED_AFTER <= now).then_some(since)
+            }
+            Phase::Answering => None,
         }
     }
 
@@ -223,7 +226,8 @@ impl Activity {
     }
 
     fn since(&self) -> Option<Instant> {
-        let micros = self.since.load(Relaxed).checked_sub(1)?;
+        let since = if self.phase() == Phase::Sending { &self.sending_since } else { &self.since };
+        let micros = since.load(Relaxed).checked_sub(1)?;
         Some(self.epoch + Duration::from_micros(micros))
     }
 }

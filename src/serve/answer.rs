@@ -22,6 +22,8 @@ pub(super) struct Answer {
     pub status: StatusCode,
     kind: Kind,
     body: Bytes,
+    /// The connection ends with it.
+    closes: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,20 +48,24 @@ const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD");
 
 impl Answer {
     pub(super) fn json(body: Bytes) -> Self {
-        Self { status: StatusCode::OK, kind: Kind::Json, body }
+        Self { status: StatusCode::OK, kind: Kind::Json, body, closes: false }
     }
 
     pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, kind: Kind::Text, body: body.into() }
+        Self { status, kind: Kind::Text, body: body.into(), closes: false }
     }
 
     pub(super) fn metrics(body: String) -> Self {
-        Self { status: StatusCode::OK, kind: Kind::Metrics, body: body.into() }
+        Self { status: StatusCode::OK, kind: Kind::Metrics, body: body.into(), closes: false }
     }
 
     pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Self {
         let body = serde_json::to_vec(&ErrorBody { code, message }).expect("two strings must serialize");
-        Self { status, kind: Kind::Json, body: body.into() }
+        Self { status, kind: Kind::Json, body: body.into(), closes: false }
+    }
+
+    pub(super) fn closing(self) -> Self {
+        Self { closes: true, ..self }
     }
 
     /// The response. It takes over the request's `headers`: emptied, their memory is just right for ours.
@@ -72,11 +78,11 @@ impl Answer {
         };
         headers.insert(header::CONTENT_TYPE, kind);
         headers.insert(header::CACHE_CONTROL, NO_STORE);
-        match self.status {
-            StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(header::ALLOW, ALLOWED)),
-            // What is left of the body must not be taken for the next request.
-            StatusCode::PAYLOAD_TOO_LARGE => drop(headers.insert(header::CONNECTION, CLOSE)),
-            _ => {}
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(header::ALLOW, ALLOWED);
+        }
+        if self.closes {
+            headers.insert(header::CONNECTION, CLOSE);
         }
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;

@@ -42,8 +42,8 @@ pub(super) enum Refusal {
     AdminPathUnknown,
     #[error("there is no role of this name: `irsa-sidecar` keeps those of its settings alone")]
     RoleUnknown,
-    #[error("the request's body is too long: these paths need none")]
-    BodyTooLong,
+    #[error("a request with a body is not answered: these paths take none")]
+    BodyNotAccepted,
 }
 
 impl Refusal {
@@ -61,7 +61,7 @@ impl Refusal {
             }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::PathUnknown | Self::AdminPathUnknown | Self::RoleUnknown => StatusCode::NOT_FOUND,
-            Self::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyNotAccepted => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }
 
@@ -81,7 +81,7 @@ impl Refusal {
             Self::PathInvalid => "PathInvalid",
             Self::PathUnknown | Self::AdminPathUnknown => "PathUnknown",
             Self::RoleUnknown => "RoleUnknown",
-            Self::BodyTooLong => "BodyTooLong",
+            Self::BodyNotAccepted => "BodyNotAccepted",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From a request to its answer, for either surface: reads a body away, dispatches, counts.
+//! From a request to its answer, for either surface: dispatches, counts, refuses bodies.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -8,7 +8,6 @@ use std::task::Context;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::Response;
@@ -28,12 +27,10 @@ use crate::serve::answer::Answer;
 use crate::serve::container;
 use crate::serve::container::Container;
 use crate::serve::container::Outcome;
+use crate::serve::guard;
 use crate::serve::guard::Caller;
 use crate::serve::guard::Door;
 use crate::serve::refusal::Refusal;
-
-/// No route of ours needs a body; one that is longer than this is not read to its end.
-const MAX_BODY_BYTES: usize = 4096;
 
 /// One listener's part of the server: what all of its connections share.
 #[allow(missing_debug_implementations)] // holds a secret
@@ -90,7 +87,8 @@ impl Service {
         let place = &*self.place;
         let now = place.clock.read();
         let answer = match &place.surface {
-            Surface::Admin(admin) => admin.answer(self.caller, &place.door, &head, now),
+            // Probes come on connections of their own, and there are few places: nobody keeps one.
+            Surface::Admin(admin) => admin.answer(self.caller, &place.door, &head, now).closing(),
             Surface::Container(container) => match container.answer(self.caller, &place.door, &head, now) {
                 Outcome::Now(answer) => answer,
                 Outcome::AwaitFirst(reader) => {
@@ -114,16 +112,12 @@ impl Service {
         answer.into_response(head.headers)
     }
 
-    async fn answer_with_body(self, head: Parts, body: Incoming) -> Response<Full<Bytes>> {
-        if discard(body).await {
-            self.activity.body_read();
-            return match self.answer(head) {
-                Reply::Ready(response) => response.expect("a reply must be new"),
-                Reply::Pending(response) => response.await,
-            };
-        }
+    /// No route takes a body, so none is read: waiting for one would cost memory for each peer that does not send it.
+    fn refuse_body(&self, head: Parts) -> Reply {
         self.activity.answering();
-        self.finish(Refusal::BodyTooLong.into(), head, self.clock().steady())
+        let refusal = guard::check_method(&head.method).err().unwrap_or(Refusal::BodyNotAccepted);
+        let answer = Answer::from(refusal).closing();
+        Reply::Ready(Some(self.finish(answer, head, self.clock().steady())))
     }
 }
 
@@ -134,11 +128,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
 
     fn call(&self, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
-        if body.is_end_stream() {
-            self.answer(head)
-        } else {
-            Reply::Pending(Box::pin(self.clone().answer_with_body(head, body)))
-        }
+        if body.is_end_stream() { self.answer(head) } else { self.refuse_body(head) }
     }
 }
 
@@ -151,16 +141,4 @@ impl Future for Reply {
             Self::Pending(response) => response.as_mut().poll(cx).map(Ok),
         }
     }
-}
-
-/// Reads a body to its end, if that is near. One that breaks off says so by itself: its connection ends.
-async fn discard(mut body: Incoming) -> bool {
-    let mut read = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        read += frame.data_ref().map_or(0, Bytes::len);
-        if read > MAX_BODY_BYTES {
-            return false;
-        }
-    }
-    true
 }
