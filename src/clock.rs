@@ -126,6 +126,11 @@ impl Timeline {
         Self { known, at: at.boot }
     }
 
+    /// It was `known` at this moment.
+    pub fn since(known: SystemTime, at: Reading) -> Self {
+        Self { known, at: at.boot }
+    }
+
     pub fn now(&self, reading: Reading) -> SystemTime {
         self.known + reading.boot.saturating_sub(self.at)
     }

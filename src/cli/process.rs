@@ -5,15 +5,23 @@ use std::io;
 use std::panic;
 
 use rustix::process::DumpableBehavior;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+use rustix::process::getrlimit;
 use rustix::process::set_dumpable_behavior;
+use rustix::process::setrlimit;
 use tokio::runtime::Builder;
 
 use crate::contract::exit;
 
-/// No core file and no debugger of the same user gets at the secrets in memory; a panic ends with a status of its own.
+/// No core file and no debugger of the same user gets at the secrets in memory; as many files may be open as the pod
+/// allows; a panic ends with a status of its own.
 pub(super) fn harden() {
     // A kernel without it has nothing to be told.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    // The bound on connections is ours to keep, not that of a soft limit made for select(2).
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     panic::set_hook(Box::new(|panicked| {
         // Fixed words alone: what was computed, such as the error in a failed `expect`, may hold anything.
         let words = panicked.payload().downcast_ref::<&'static str>().copied().unwrap_or("(not shown)");

@@ -31,7 +31,6 @@ use crate::sts::Exchange;
 use crate::sts::ExchangeError;
 use crate::sts::Exchanged;
 use crate::sts::Remedy;
-use crate::sts::Reply;
 use crate::token::Token;
 use crate::token::watch::Observed;
 use crate::token::watch::Tokens;
@@ -190,28 +189,24 @@ impl<E: Exchange> Running<E> {
     }
 
     fn exchange_ended(&mut self, result: Result<Exchanged, ExchangeError>) -> Action {
-        let reply = match &result {
-            Ok(exchanged) => &exchanged.reply,
-            Err(error) => &error.reply,
-        };
-        self.hear(reply);
         let took = self.driver.clock.steady() - self.started_at;
+        let date = match &result {
+            Ok(exchanged) => exchanged.reply.date,
+            Err(error) => error.reply.date,
+        };
+        if let Some(date) = date {
+            self.report.date(date, self.driver.clock.wall());
+        }
         match result {
             Ok(exchanged) => self.succeeded(&exchanged, took),
             Err(error) => self.failed(&error, took),
         }
     }
 
-    /// Whatever STS itself answers, its `Date` tells its time.
-    fn hear(&mut self, reply: &Reply) {
-        let Some(date) = reply.date else { return };
-        let reading = self.driver.clock.read();
-        self.timeline = Timeline::heard(date, reading);
-        self.report.date(date, reading.wall);
-    }
-
     fn succeeded(&mut self, exchanged: &Exchanged, took: Duration) -> Action {
         let lifetime = exchanged.credentials.lifetime();
+        // STS's time goes with the credentials whose life it measures: no failure, whoever sent it, changes that.
+        self.timeline = Timeline::since(lifetime.issued_at, self.driver.clock.read());
         let failures = self.state.failures();
         let action = self.tell(Event::ExchangeSucceeded(lifetime));
         let next = self.next_exchange_at();

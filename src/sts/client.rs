@@ -9,7 +9,6 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use std::time::SystemTime;
 
 use aws_config::BehaviorVersion;
 use aws_config::SdkConfig;
@@ -30,22 +29,21 @@ use aws_types::service_config::ServiceConfigKey;
 use thiserror::Error;
 
 use crate::clock::Clock;
-use crate::clock::Timeline;
 use crate::config::Role;
-use crate::credentials::Credentials;
-use crate::secret::Secret;
 use crate::sts::ErrorKind;
 use crate::sts::Exchange;
 use crate::sts::ExchangeError;
 use crate::sts::Exchanged;
-use crate::sts::Reply;
+use crate::sts::client::accept::accept;
 use crate::sts::client::connector::build_connector;
 use crate::sts::client::connector::untrusted;
 use crate::sts::client::failure::classify;
 use crate::sts::client::failure::is_from_sts;
+use crate::sts::client::failure::without_token;
 use crate::sts::client::heard::Heard;
 use crate::token::Token;
 
+mod accept;
 mod connector;
 mod failure;
 mod heard;
@@ -126,7 +124,7 @@ impl Client {
                 if !is_from_sts(&error) {
                     heard.forget_date();
                 }
-                classify(&error)
+                without_token(classify(&error), token)
             })
     }
 
@@ -153,68 +151,9 @@ impl Exchange for Client {
         };
         let reply = heard.take();
         match result {
-            Ok(output) => self.accept(output, reply),
+            Ok(output) => accept(&self.role, output, reply, self.clock.read()),
             Err(error) => Err(ExchangeError { reply, ..error }),
         }
-    }
-}
-
-impl Client {
-    /// Other STS implementations leave out much of the reply; the three strings and the time are all that is needed.
-    fn accept(
-        &self,
-        output: AssumeRoleWithWebIdentityOutput,
-        reply: Reply,
-    ) -> Result<Exchanged, ExchangeError> {
-        let invalid = |what: &str| ExchangeError {
-            kind: ErrorKind::InvalidReply,
-            message: format!("STS's reply has no {what}"),
-            reply: reply.clone(),
-        };
-        let given = output.credentials.ok_or_else(|| invalid("Credentials"))?;
-        for (name, value) in [
-            ("AccessKeyId", &given.access_key_id),
-            ("SecretAccessKey", &given.secret_access_key),
-            ("SessionToken", &given.session_token),
-        ] {
-            if value.trim().is_empty() {
-                return Err(invalid(name));
-            }
-        }
-        let expires_at = SystemTime::try_from(given.expiration).map_err(|_| invalid("usable Expiration"))?;
-        let reading = self.clock.read();
-        let issued_at = match reply.date {
-            Some(date) => Timeline::heard(date, reading).now(reading),
-            None => reading.wall,
-        };
-        let assumed_role_arn = output.assumed_role_user.map(|user| user.arn);
-        let account_id = assumed_role_arn
-            .as_deref()
-            .and_then(|arn| arn.split(':').nth(4))
-            .filter(|account| account.len() == 12)
-            .or_else(|| self.role.arn.account())
-            .map(str::to_owned);
-        let credentials = Credentials {
-            access_key_id: given.access_key_id,
-            secret_access_key: Secret::new(given.secret_access_key),
-            session_token: Secret::new(given.session_token),
-            expires_at,
-            issued_at,
-            role_arn: self.role.arn.as_str().to_owned(),
-            account_id,
-        };
-        if !credentials.lifetime().may_be_served(issued_at) {
-            return Err(ExchangeError {
-                kind: ErrorKind::AlreadyExpired,
-                message: format!(
-                    "STS gave credentials that expire at {}, and it is {}",
-                    crate::credentials::rfc3339(expires_at),
-                    crate::credentials::rfc3339(issued_at)
-                ),
-                reply,
-            });
-        }
-        Ok(Exchanged { credentials, assumed_role_arn, reply })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::clock::Manual;
 use crate::credentials::Credentials;
 use crate::secret::Secret;
 use crate::sts::ErrorKind;
+use crate::sts::Reply;
 use crate::token::ReadTokenError;
 
 const SECOND: Duration = Duration::from_secs(1);

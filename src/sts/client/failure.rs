@@ -11,9 +11,13 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
+use crate::token::Token;
 
 /// STS's messages are sentences; a proxy's error page is not.
 const LONGEST_MESSAGE: usize = 300;
+const LONGEST_CODE: usize = 64;
+/// So many characters in common are no chance.
+const RECOGNISABLE: usize = 12;
 
 pub(super) fn classify(error: &SdkError<AssumeRoleWithWebIdentityError>) -> ExchangeError {
     match error {
@@ -21,7 +25,12 @@ pub(super) fn classify(error: &SdkError<AssumeRoleWithWebIdentityError>) -> Exch
             let status = service.raw().status().as_u16();
             let said = shorten(service.err().message().unwrap_or("no message"));
             match service.err().code() {
-                Some(code) => ExchangeError::new(by_code(code, status), format!("STS said {code}: {said}")),
+                Some(code) if is_code(code) => {
+                    ExchangeError::new(by_code(code, status), format!("STS said {code}: {said}"))
+                }
+                Some(_) => {
+                    ExchangeError::new(by_status(status), format!("STS said what is no error code: {said}"))
+                }
                 None => ExchangeError::new(
                     by_status(status),
                     format!("HTTP status {status} without an STS error"),
@@ -44,6 +53,26 @@ pub(super) fn classify(error: &SdkError<AssumeRoleWithWebIdentityError>) -> Exch
             format!("the call could not be made: {}", chain(Some(other))),
         ),
     }
+}
+
+/// STS's own codes are words.
+fn is_code(code: &str) -> bool {
+    code.len() <= LONGEST_CODE
+        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte))
+}
+
+/// The error, but not with any part of the token that whoever answered repeats to us.
+pub(super) fn without_token(error: ExchangeError, token: &Token) -> ExchangeError {
+    let secret = token.secret().expose().as_bytes();
+    let repeats = error
+        .message
+        .as_bytes()
+        .windows(RECOGNISABLE)
+        .any(|part| secret.windows(RECOGNISABLE).any(|of_token| of_token == part));
+    if !repeats {
+        return error;
+    }
+    ExchangeError { message: "STS's words repeat the token and are not shown".to_owned(), ..error }
 }
 
 /// Whether STS said it, and not something between here and there.
@@ -161,6 +190,22 @@ mod tests {
         ] {
             assert_eq!(by_status(status), kind, "{status}");
         }
+    }
+
+    #[test]
+    fn what_repeats_the_token_is_not_shown() {
+        let token = Token::parse(b"eyJhbGciOiJ0ZXN0In0.e30.c2lnbmF0dXJlLXNpZ25hdHVyZQ").unwrap();
+        let said = |words: &str| {
+            without_token(ExchangeError::new(ErrorKind::InvalidIdentityToken, words), &token).message
+        };
+        assert_eq!(said("Incorrect token audience"), "Incorrect token audience");
+        assert!(!said("cannot parse x.c2lnbmF0dXJlLXNpZ2").contains("c2ln"));
+    }
+
+    #[test]
+    fn a_code_is_a_word() {
+        assert!(is_code("IDPCommunicationError") && is_code("ns1:Fault.Code"));
+        assert!(!is_code("a\nb") && !is_code("a b") && !is_code(&"x".repeat(65)));
     }
 
     #[test]

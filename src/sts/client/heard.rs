@@ -65,8 +65,13 @@ impl Intercept for Heard {
             Ok(seconds) => Some(Duration::from_secs(seconds)),
             Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(date?).ok(),
         });
-        let request_id = headers.get("x-amzn-requestid").map(str::to_owned);
+        let request_id = headers.get("x-amzn-requestid").filter(|id| is_request_id(id)).map(str::to_owned);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Reply { request_id, date, retry_after };
         Ok(())
     }
+}
+
+/// AWS's are UUIDs; whatever else comes must not fill our log.
+fn is_request_id(id: &str) -> bool {
+    id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
