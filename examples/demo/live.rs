@@ -40,6 +40,7 @@ struct Live {
     /// Throttling goes on until so many exchanges were throttled.
     throttles_until: usize,
     happened: Vec<Happening>,
+    is_unread: bool,
     ear: Ear,
 }
 
@@ -72,7 +73,7 @@ async fn show(colourful: bool) -> io::Result<String> {
             Some(key) = live.terminal.keys.recv() => live.press(key).await?,
             _ = frames.tick() => {
                 live.turn().await?;
-                false
+                live.is_unread
             }
             _ = interrupt.recv() => true,
             _ = terminate.recv() => true,
@@ -101,10 +102,15 @@ impl Live {
             is_cut_off: false,
             throttles_until: 0,
             happened: Vec::new(),
+            is_unread: false,
             ear: Ear::default(),
         };
         if !live.terminal.has_canvas {
-            for line in commands(&live.stage.credentials_url(), &live.stage.world.sts.url()) {
+            for line in commands(
+                &live.stage.credentials_url(),
+                &live.stage.world.sts.url(),
+                &live.stage.environment(),
+            ) {
                 say(&line)?;
             }
         }
@@ -220,6 +226,7 @@ impl Live {
             served: self.ear.served(),
             happened: &self.happened,
             credentials_url: self.stage.credentials_url(),
+            environment: self.stage.environment(),
             sts_url: self.stage.world.sts.url(),
         }
     }
@@ -232,8 +239,8 @@ impl Live {
     fn tell(&mut self, who: &'static str, what: String, colour: Colour) {
         let happening = Happening { after: self.clock.steady() - self.started_at, who, what, colour };
         if !self.terminal.has_canvas {
-            // Nobody may be reading any more, which the next signal will end.
-            let _ = say(&happening.line(self.colourful));
+            // Whoever read this has gone: `demo | head`.
+            self.is_unread |= say(&happening.line(self.colourful)).is_err();
         }
         self.happened.push(happening);
     }

@@ -1,5 +1,7 @@
 //! The lines to paste into another terminal: never cut short, since half a URL is another URL.
 
+use std::path::Path;
+
 use support::world::REGION;
 
 const INDENT: &str = "   ";
@@ -7,13 +9,15 @@ const INDENT: &str = "   ";
 const GOES_ON: &str = " \\";
 
 /// Commands that get the same credentials, and use them.
-pub(crate) fn commands(credentials_url: &str, sts_url: &str) -> [String; 4] {
+pub(crate) fn commands(credentials_url: &str, sts_url: &str, environment: &Path) -> [String; 5] {
     [
         format!("export AWS_CONTAINER_CREDENTIALS_FULL_URI={credentials_url}"),
         // Keys and profiles of the reader's own would come first in every SDK's chain.
         "export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null".to_owned(),
         "curl -sS $AWS_CONTAINER_CREDENTIALS_FULL_URI; echo".to_owned(),
         format!("aws sts get-caller-identity --region {REGION} --endpoint-url {sts_url}"),
+        // What the sidecar itself was given, for its other commands.
+        format!("(. {}; cargo run -q -- token)", environment.display()),
     ]
 }
 

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::Duration;
-use std::{env, io};
+use std::{env, fs, io};
 
 use irsa_sidecar::contract;
 use support::kubelet::Corruption;
@@ -59,6 +59,9 @@ impl Stage {
             "--log-format=json".to_owned(),
         ];
         let arguments = arguments.each_ref().map(String::as_str);
+        let exports: String =
+            world.env().iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+        fs::write(world.directory().join("sidecar.env"), exports)?;
         let sidecar = Process::start(part(&world, SIDECAR)?, &arguments, world.env())?;
         let container = address(&sidecar, "container").await?;
         let admin = address(&sidecar, "admin").await?;
@@ -84,6 +87,11 @@ impl Stage {
             return Some(SIDECAR);
         }
         self.application.as_mut().is_some_and(|process| !process.is_running()).then_some(APPLICATION)
+    }
+
+    /// The sidecar's environment as a file for a shell.
+    pub(crate) fn environment(&self) -> PathBuf {
+        self.world.directory().join("sidecar.env")
     }
 
     pub(crate) fn credentials_url(&self) -> String {

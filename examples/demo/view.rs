@@ -1,6 +1,7 @@
 //! What is shown of a moment: state first, then what happened, then what the reader can do.
 
 use std::cmp::Reverse;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::application::{Called, shortened};
@@ -24,6 +25,7 @@ pub(crate) struct View<'a> {
     pub served: &'a Served,
     pub happened: &'a [Happening],
     pub credentials_url: String,
+    pub environment: PathBuf,
     pub sts_url: String,
 }
 
@@ -175,7 +177,7 @@ impl View<'_> {
     }
 
     fn to_paste(&self, columns: usize) -> Vec<String> {
-        let commands = paste::commands(&self.credentials_url, &self.sts_url);
+        let commands = paste::commands(&self.credentials_url, &self.sts_url, &self.environment);
         let rows = paste::rows(&commands, columns);
         let rows = rows.unwrap_or_else(|| vec!["   80 columns are needed for the commands".to_owned()]);
         [vec![String::new(), format!(" {}", bold("In another terminal"))], rows].concat()

@@ -67,7 +67,7 @@ pub(super) fn run(role: Role, format: Format) -> u8 {
         Ok(Err(error)) => {
             tracing::error!(
                 code = error.code(),
-                request_id = error.reply.request_id.as_deref().unwrap_or("none"),
+                request_id = error.reply.request_id.as_deref(),
                 "exchange failed: {error}. {}",
                 error.kind.mend(),
             );

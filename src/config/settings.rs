@@ -120,8 +120,8 @@ pub static IMDS: Setting = Setting {
     variable: ENV_IMDS,
     value: "off|optional|required",
     default: "optional",
-    meaning: "whether the metadata service (IMDS) asks for a session token, in AWS's own words; `required` is not \
-              built yet",
+    meaning: "the metadata service (IMDS), in AWS's own words; it is not built yet: `off` and `optional` are \
+              accepted and change nothing, `required` is refused",
     example: "optional",
     is_built: true,
 };

@@ -61,7 +61,7 @@ impl Report {
             access_key_id,
             expires_at = rfc3339(lifetime.expires_at),
             next_exchange_at = next.map(rfc3339).unwrap_or_else(|| "now".to_owned()),
-            request_id = exchanged.reply.request_id.as_deref().unwrap_or("none"),
+            request_id = exchanged.reply.request_id.as_deref(),
             took_ms = millis(took),
             after_failures = failures,
             "credentials exchanged",
@@ -92,7 +92,7 @@ impl Report {
         tracing::warn!(
             role = self.role,
             code = error.code(),
-            request_id = error.reply.request_id.as_deref().unwrap_or("none"),
+            request_id = error.reply.request_id.as_deref(),
             retry_in_ms = millis(retry_in),
             took_ms = millis(took),
             "exchange failed: {error}. {}",

@@ -124,7 +124,7 @@ impl Client {
                 if !is_from_sts(&error) {
                     heard.forget_date();
                 }
-                without_token(classify(&error), token)
+                without_token(classify(&self.endpoint, &error), token)
             })
     }
 
@@ -146,7 +146,7 @@ impl Exchange for Client {
             Ok(result) => result,
             Err(_) => Err(ExchangeError::new(
                 ErrorKind::TimedOut,
-                format!("STS did not answer within {} s", CALL_TIMEOUT.as_secs()),
+                format!("STS at {} did not answer within {} s", self.endpoint, CALL_TIMEOUT.as_secs()),
             )),
         };
         let reply = heard.take();

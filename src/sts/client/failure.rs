@@ -19,7 +19,7 @@ const LONGEST_CODE: usize = 64;
 /// So many characters in common are no chance.
 const RECOGNISABLE: usize = 12;
 
-pub(super) fn classify(error: &SdkError<AssumeRoleWithWebIdentityError>) -> ExchangeError {
+pub(super) fn classify(endpoint: &str, error: &SdkError<AssumeRoleWithWebIdentityError>) -> ExchangeError {
     match error {
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
@@ -44,9 +44,11 @@ pub(super) fn classify(error: &SdkError<AssumeRoleWithWebIdentityError>) -> Exch
                 format!("HTTP status {status} with a body that is not STS's"),
             )
         }
-        SdkError::TimeoutError(_) => ExchangeError::new(ErrorKind::TimedOut, "STS did not answer in time"),
+        SdkError::TimeoutError(_) => {
+            ExchangeError::new(ErrorKind::TimedOut, format!("STS at {endpoint} did not answer in time"))
+        }
         SdkError::DispatchFailure(failure) => {
-            by_connection(&chain(failure.as_connector_error().map(|error| error as _)))
+            by_connection(endpoint, &chain(failure.as_connector_error().map(|error| error as _)))
         }
         other => ExchangeError::new(
             ErrorKind::Other,
@@ -117,17 +119,24 @@ fn by_status(status: u16) -> ErrorKind {
     }
 }
 
-fn by_connection(reason: &str) -> ExchangeError {
-    let kind = if reason.contains("dns error") || reason.contains("failed to lookup address") {
+/// `endpoint` and the reason, without the layers in between.
+fn by_connection(endpoint: &str, reason: &str) -> ExchangeError {
+    let is_proxy = reason.contains("tunnel");
+    let kind = if is_proxy {
+        ErrorKind::ConnectionFailed
+    } else if reason.contains("dns error") || reason.contains("failed to lookup address") {
         ErrorKind::NameNotResolved
-    } else if reason.contains("invalid peer certificate") || reason.contains("certificate") {
+    } else if reason.contains("certificate") {
         ErrorKind::CertificateUntrusted
     } else if reason.contains("timed out") || reason.contains("timeout") {
         ErrorKind::TimedOut
     } else {
         ErrorKind::ConnectionFailed
     };
-    ExchangeError::new(kind, format!("STS could not be reached: {}", shorten(reason)))
+    let layers = ["io error: ", "other: ", "client error (Connect): ", "tcp connect error: ", "dns error: "];
+    let reason = layers.iter().fold(reason.to_owned(), |reason, layer| reason.replace(layer, ""));
+    let way = if is_proxy { " through the proxy in HTTPS_PROXY" } else { "" };
+    ExchangeError::new(kind, format!("STS at {endpoint} could not be reached{way}: {}", shorten(&reason)))
 }
 
 /// The whole chain of causes, each said once.
