@@ -53,7 +53,7 @@ conformance: build ## real old SDKs against the real binary
 
 .PHONY: bench
 bench: build ## the figures of the README, beside nginx's (needs nginx and wrk)
-	cargo bench --locked --bench figures
+	cargo bench --locked --profile dev --bench figures
 
 $(CARGO_DENY):
 	cargo install --locked --root $(TOOLS) cargo-deny --version $(CARGO_DENY_VERSION)

@@ -2,7 +2,7 @@
 //!
 //! An exchange and a spike of connections leave a heap full of holes. glibc keeps them, several times what an idle
 //! process needs; musl does not. So on the beat, if the process has more memory of its own than it ever had after
-//! tidying, the holes are given back. That takes some tenths of a millisecond, and is never done for a request.
+//! tidying, the holes are given back. That is never done for a request.
 
 use std::fs;
 

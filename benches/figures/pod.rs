@@ -1,6 +1,6 @@
 //! What a sidecar finds in its pod: a token, an environment, an STS that speaks TLS; and the sidecar in it.
 //!
-//! `AWS_CA_BUNDLE` holds the system's authorities and the test's own, so that loading them costs what it does in a pod.
+//! `SSL_CERT_FILE` holds the system's authorities and the test's own, so that loading them costs what it does in a pod.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -48,7 +48,8 @@ impl Pod {
         let system = fs::read_to_string(SYSTEM_AUTHORITIES)
             .map_err(|error| format!("{SYSTEM_AUTHORITIES}: {error}; install ca-certificates"))?;
         fs::write(&bundle, system + world.sts.ca_pem().unwrap_or_default())?;
-        env.insert("AWS_CA_BUNDLE".to_owned(), bundle.to_string_lossy().into_owned());
+        env.remove("AWS_CA_BUNDLE");
+        env.insert("SSL_CERT_FILE".to_owned(), bundle.to_string_lossy().into_owned());
         env.insert("IRSA_SIDECAR_AUTHORIZATION_TOKEN".to_owned(), AUTHORIZATION.to_owned());
         Ok(Self { _world: world, env })
     }

@@ -111,8 +111,10 @@ impl Sdk {
     }
 }
 
+/// By hand: `eq_ignore_ascii_case` is made for long texts; for these it was a tenth of a request's instructions.
 fn begins_with(text: &[u8], beginning: &[u8]) -> bool {
-    text.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
+    let mut pairs = text.iter().zip(beginning);
+    text.len() >= beginning.len() && pairs.all(|(byte, wanted)| byte.to_ascii_lowercase() == *wanted)
 }
 
 /// Looks a name up while compiling: a name that is not in the list does not build.
