@@ -124,11 +124,6 @@ impl Mistakes {
         (!mistakes.is_empty()).then_some(Self(mistakes))
     }
 
-    /// Stable: what the termination log and the tests see.
-    pub fn code(&self) -> &'static str {
-        "ConfigInvalid"
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = &Mistake> {
         self.0.iter()
     }
