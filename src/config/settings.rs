@@ -120,8 +120,7 @@ pub static IMDS: Setting = Setting {
     variable: ENV_IMDS,
     value: "off|optional|required",
     default: "optional",
-    meaning: "the metadata service (IMDS), in AWS's own words; it is not built yet: `off` and `optional` are \
-              accepted and change nothing, `required` is refused",
+    meaning: "the metadata service (IMDS), in AWS's words; it is not built yet: `off` and `optional` change nothing",
     example: "optional",
     is_built: true,
 };
