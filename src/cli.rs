@@ -18,6 +18,9 @@ use clap::builder::PossibleValue;
 use clap::builder::PossibleValuesParser;
 use clap::value_parser;
 
+use crate::build_info::COMMIT;
+use crate::build_info::TARGET;
+use crate::build_info::VERSION;
 use crate::config::Flags;
 use crate::config::settings::ADMIN_LISTEN;
 use crate::config::settings::LOG;
@@ -61,17 +64,6 @@ pub enum Command {
     Token { file: Option<PathBuf>, json: bool },
     Healthcheck { flags: Flags },
 }
-
-/// Version, commit and target, as `--version` and the metric `build_info` tell them.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-pub const COMMIT: &str = match option_env!("IRSA_SIDECAR_COMMIT") {
-    Some(commit) => commit,
-    None => "unknown",
-};
-pub const TARGET: &str = match option_env!("IRSA_SIDECAR_TARGET") {
-    Some(target) => target,
-    None => "unknown",
-};
 
 /// The settings that are flags of `credentials` too.
 static OF_CREDENTIALS: [&Setting; 4] = [&ROLE, &SESSION_DURATION, &LOG, &LOG_FORMAT];

@@ -29,8 +29,7 @@ pub struct Credentials {
     pub account_id: Option<String>,
 }
 
-/// Below this much life left, credentials are worse than a 503: rusoto asks again without end,
-/// JavaScript v2 hangs.
+/// Below this much life left, credentials are worse than a 503: rusoto asks again without end, JavaScript v2 hangs.
 const FLOOR: Duration = Duration::from_secs(60);
 /// Sessions shorter than STS allows come from test servers alone; for them the floor shrinks along.
 const SHORT_SESSION: Duration = Duration::from_secs(900);

@@ -7,6 +7,7 @@
 pub mod app;
 pub mod authorities;
 pub mod backoff;
+pub mod build_info;
 pub mod cache;
 pub mod cli;
 pub mod clock;

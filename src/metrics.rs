@@ -40,6 +40,8 @@ pub use surface::Endpoint;
 
 use surface::Surfaces;
 
+use crate::build_info;
+
 /// What `/metrics` is served as.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -72,9 +74,9 @@ impl Metrics {
     pub fn new(role: &str, exchange_codes: &[&'static str]) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let build = [
-            ("version", env!("CARGO_PKG_VERSION")),
-            ("commit", option_env!("IRSA_SIDECAR_COMMIT").unwrap_or("unknown")),
-            ("target", option_env!("IRSA_SIDECAR_TARGET").unwrap_or("unknown")),
+            ("version", build_info::VERSION),
+            ("commit", build_info::COMMIT),
+            ("target", build_info::TARGET),
         ];
         registry.register("build", "What is running", Info::new(build));
 

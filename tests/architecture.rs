@@ -12,11 +12,12 @@ const PLAN: &[(&str, &[&str])] = &[
     // Leaves.
     ("authorities", &[]),
     ("backoff", &[]),
+    ("build_info", &[]),
     ("clock", &[]),
     ("contract", &[]),
     ("file", &[]),
     ("heap", &[]),
-    ("metrics", &[]),
+    ("metrics", &["build_info"]),
     ("secret", &[]),
     ("shutdown", &[]),
     // Values.
@@ -25,12 +26,25 @@ const PLAN: &[(&str, &[&str])] = &[
     ("log", &["config"]),
     ("token", &["clock", "contract", "credentials", "file", "metrics", "secret"]),
     // Ports.
-    ("sts", &["authorities", "clock", "config", "credentials", "file", "secret", "token"]),
+    ("sts", &["authorities", "build_info", "clock", "config", "credentials", "file", "secret", "token"]),
     // Policy.
     ("cache", &["clock", "credentials", "secret"]),
     ("refresh", &["backoff", "cache", "clock", "credentials", "metrics", "shutdown", "sts", "token"]),
     // Surfaces. A request can never cause an outbound call: neither `sts` nor `token` is here.
-    ("serve", &["cache", "clock", "config", "contract", "credentials", "metrics", "secret", "shutdown"]),
+    (
+        "serve",
+        &[
+            "build_info",
+            "cache",
+            "clock",
+            "config",
+            "contract",
+            "credentials",
+            "metrics",
+            "secret",
+            "shutdown",
+        ],
+    ),
 ];
 
 const ON_TOP: &[&str] = &["app", "cli", "lib", "main"];

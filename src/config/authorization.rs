@@ -12,7 +12,6 @@ use crate::config::parser::Given;
 use crate::config::parser::Parser;
 use crate::config::settings::AUTHORIZATION_TOKEN;
 use crate::config::settings::AUTHORIZATION_TOKEN_FILE;
-use crate::file::ReadFileError;
 use crate::file::read_bounded;
 use crate::secret::Secret;
 
@@ -48,18 +47,7 @@ fn from_file(parser: &mut Parser<'_>, given: &Given) -> Option<Secret> {
     let content = match read_bounded(&path, MAX_BYTES) {
         Ok(content) => content,
         Err(error) => {
-            let mend = match error {
-                ReadFileError::Missing | ReadFileError::NotAFile => {
-                    "Check the path and the volume that is mounted there"
-                }
-                ReadFileError::PermissionDenied => {
-                    "Let this user read it, for example with the pod's fsGroup"
-                }
-                ReadFileError::TooLong(_) | ReadFileError::Unreadable(_) => {
-                    "The file must hold the token alone"
-                }
-            };
-            parser.mistake(given, Reason::from(error).mend(mend));
+            parser.mistake(given, Reason::of_file(error, "The file must hold the token alone"));
             return None;
         }
     };

@@ -9,6 +9,7 @@ use std::fmt::Display;
 use std::fmt::Formatter;
 
 use crate::config::settings::Setting;
+use crate::file::ReadFileError;
 
 /// Longer values are cut: a message must be readable.
 const SHOWN_CHARACTERS: usize = 160;
@@ -62,6 +63,20 @@ impl Reason {
     pub(super) fn hide_value(mut self) -> Self {
         self.hides_value = true;
         self
+    }
+}
+
+impl Reason {
+    /// Why a file that a setting names cannot be used, and what it should hold.
+    pub(super) fn of_file(error: ReadFileError, should: &str) -> Self {
+        let mend = match error {
+            ReadFileError::Missing | ReadFileError::NotAFile => {
+                "Check the path and the volume that is mounted there"
+            }
+            ReadFileError::PermissionDenied => "Let this user read it, for example with the pod's fsGroup",
+            ReadFileError::TooLong(_) | ReadFileError::Unreadable(_) => should,
+        };
+        Self::from(error).mend(mend)
     }
 }
 

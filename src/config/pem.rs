@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use crate::authorities;
 use crate::config::mistake::Reason;
-use crate::file::ReadFileError;
 use crate::file::read_bounded;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -19,18 +18,8 @@ pub(super) fn check_pem(text: &str) -> Result<PathBuf, Reason> {
         );
     }
     let path = Path::new(text);
-    let content = read_bounded(path, authorities::MAX_BUNDLE_BYTES).map_err(|error| {
-        let mend = match error {
-            ReadFileError::Missing | ReadFileError::NotAFile => {
-                "Check the path and the volume that is mounted there"
-            }
-            ReadFileError::PermissionDenied => "Let this user read it, for example with the pod's fsGroup",
-            ReadFileError::TooLong(_) | ReadFileError::Unreadable(_) => {
-                "The file must hold certificates in PEM"
-            }
-        };
-        Reason::from(error).mend(mend)
-    })?;
+    let content = read_bounded(path, authorities::MAX_BUNDLE_BYTES)
+        .map_err(|error| Reason::of_file(error, "The file must hold certificates in PEM"))?;
     check_content(&content)?;
     authorities::check(&content).map_err(Reason::from)?;
     Ok(path.to_owned())

@@ -70,7 +70,7 @@ pub(super) struct Activity {
     since: AtomicU64,
     /// Since when there has been something that the peer has not taken: answers to pipelined requests do not renew it.
     sending_since: AtomicU64,
-    /// The last bytes read were the end of a head (or of a body): nothing of another request has come.
+    /// The last bytes read were the end of a head: nothing of another request has come.
     at_end: AtomicBool,
     asked: AtomicU8,
     waker: Mutex<Option<Waker>>,

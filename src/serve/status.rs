@@ -5,6 +5,7 @@ use serde::Serializer;
 
 use std::time::SystemTime;
 
+use crate::build_info;
 use crate::cache::Problem;
 use crate::cache::Reader;
 use crate::clock::Reading;
@@ -58,7 +59,7 @@ impl Status {
     pub(super) fn new(readers: &[Reader], started: Reading, now: Reading) -> Self {
         Self {
             schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION"),
+            version: build_info::VERSION,
             uptime_seconds: now.steady.saturating_duration_since(started.steady).as_secs(),
             roles: readers.iter().map(|reader| Role::new(reader, now)).collect(),
         }

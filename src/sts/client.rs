@@ -90,11 +90,7 @@ impl ResolveError {
 impl Client {
     /// Resolves region and endpoint as an SDK would, IMDS left out.
     pub async fn resolve(role: Arc<Role>, clock: Clock) -> Result<Self, ResolveError> {
-        let (sdk, region) = sdk_config().await;
-        let given = given_endpoint(&sdk);
-        if region.is_none() && given.is_none() {
-            return Err(ResolveError::NoRegion);
-        }
+        let (sdk, given) = locate().await?;
         let endpoint = resolve_endpoint(&sdk, given).await?;
         Ok(Self { sdk, endpoint, role, clock })
     }
@@ -159,12 +155,11 @@ impl Exchange for Client {
 
 /// Whether there is a region or an endpoint at all: to be told together with what else is wrong.
 pub async fn check_region() -> Result<(), ResolveError> {
-    let (sdk, region) = sdk_config().await;
-    if region.is_none() && given_endpoint(&sdk).is_none() { Err(ResolveError::NoRegion) } else { Ok(()) }
+    locate().await.map(drop)
 }
 
-/// What the environment and the profile say, and the region if they name one.
-async fn sdk_config() -> (SdkConfig, Option<Region>) {
+/// What the environment and the profile say, and the endpoint if they give one; one or the other they must.
+async fn locate() -> Result<(SdkConfig, Option<String>), ResolveError> {
     let region = region().await;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -180,7 +175,8 @@ async fn sdk_config() -> (SdkConfig, Option<Region>) {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await;
-    (sdk, region)
+    let given = given_endpoint(&sdk);
+    if region.is_none() && given.is_none() { Err(ResolveError::NoRegion) } else { Ok((sdk, given)) }
 }
 
 /// An empty variable counts as unset, as in the other SDKs.

@@ -73,12 +73,11 @@ pub struct Watch {
     clock: Clock,
 }
 
-/// Makes the two halves and takes a first look.
+/// Makes the two halves; the first look is taken when the watch runs.
 pub fn watch(path: PathBuf, metrics: Metrics, clock: Clock) -> (Watch, Tokens) {
     let (sender, receiver) = watch::channel(Observed::default());
     let look = Arc::new(Notify::new());
     let watch = Watch { path, observed: sender, look: look.clone(), metrics, clock };
-    watch.look();
     (watch, Tokens { observed: receiver, look })
 }
 

@@ -115,12 +115,11 @@ async fn no_region_and_no_endpoint_is_a_mistake_that_names_aws_region() {
     let (status, output) = run(&["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"], env).await;
     assert_eq!(status, 64);
     assert!(output.contains("AWS_REGION"), "{output}");
-
-    env_with_another_mistake(&world).await;
 }
 
-/// It is told together with what else is wrong.
-async fn env_with_another_mistake(world: &World) {
+#[tokio::test]
+async fn a_missing_region_is_told_together_with_what_else_is_wrong() {
+    let world = World::start().await.unwrap();
     let env = [("AWS_ROLE_ARN".to_owned(), "app".to_owned()), ("HOME".to_owned(), "/nowhere".to_owned())];
     let (status, output) = run(&["serve"], env).await;
     assert_eq!(status, 64);

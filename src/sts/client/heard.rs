@@ -14,6 +14,7 @@ use aws_sdk_sts::error::BoxError;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
 
+use crate::build_info::VERSION;
 use crate::sts::Reply;
 
 /// A reply of STS has some 3 KB; whatever answers in its place must not fill our memory.
@@ -47,7 +48,7 @@ impl Intercept for Heard {
     ) -> Result<(), BoxError> {
         let headers = context.request_mut().headers_mut();
         let sdk = headers.get("user-agent").unwrap_or_default().to_owned();
-        headers.try_insert("user-agent", format!("irsa-sidecar/{} {sdk}", env!("CARGO_PKG_VERSION")))?;
+        headers.try_insert("user-agent", format!("irsa-sidecar/{VERSION} {sdk}"))?;
         Ok(())
     }
 
