@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::refresh::driver::Driver;
 use crate::serve;
 use crate::serve::BindError;
+use crate::serve::Offer;
 use crate::shutdown;
 use crate::shutdown::EndSignals;
 use crate::shutdown::Hangups;
@@ -83,9 +84,8 @@ impl Bound {
         let (publisher, reader) =
             cache::role(&config.role.name, config.role.arn.as_str(), clock.read(), not_yet(&clock));
 
-        for address in serve.addresses() {
-            let authorization = config.listeners.authorization.is_some();
-            tracing::info!(endpoint = "container", %address, authorization, "serving");
+        for (endpoint, address, authorization) in serve.listening() {
+            tracing::info!(endpoint = endpoint.name(), %address, authorization, "serving");
         }
         tracing::info!(endpoint = "admin", address = %serve.admin_address(), "serving");
         tracing::info!(
@@ -96,7 +96,8 @@ impl Bound {
             sts_endpoint = client.endpoint(),
             "keeping credentials fresh",
         );
-        let server = serve.run(vec![reader], metrics.clone(), clock.clone(), phases.clone());
+        let offer = Offer { readers: vec![reader], imds: config.imds };
+        let server = serve.run(offer, metrics.clone(), clock.clone(), phases.clone());
         let mut background = JoinSet::new();
         background.spawn(hangups.run());
         let (watch, tokens) = watch_token(config.role.token_file.clone(), metrics.clone(), clock.clone());

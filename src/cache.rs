@@ -34,6 +34,7 @@ pub struct State {
 #[allow(missing_debug_implementations)] // holds secrets
 pub struct Snapshot {
     pub container_body: Bytes,
+    pub imds_body: Bytes,
     pub lifetime: Lifetime,
     /// For people: shortened.
     pub access_key_id: String,
@@ -135,6 +136,7 @@ impl Snapshot {
     pub fn new(credentials: &Credentials, assumed_role_arn: Option<String>) -> Self {
         Self {
             container_body: credentials.container_body(),
+            imds_body: credentials.imds_body(),
             lifetime: credentials.lifetime(),
             access_key_id: crate::secret::shorten(&credentials.access_key_id),
             assumed_role_arn,

@@ -17,6 +17,7 @@ mod aws;
 mod duration;
 mod endpoint;
 pub mod env;
+mod imds;
 mod listen;
 mod log;
 mod mistake;
@@ -46,6 +47,7 @@ pub use types::SessionName;
 pub struct Config {
     pub role: Role,
     pub listeners: Listeners,
+    pub imds: Imds,
     pub admin: AdminListener,
     pub drain: Duration,
     pub log: Log,
@@ -75,10 +77,42 @@ pub struct Listeners {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Listener {
     pub address: SocketAddr,
+    pub serves: Serves,
     /// Named in `--allow-unauthenticated`.
     pub allow_unauthenticated: bool,
     /// Part of the default: an IPv6 default that the machine cannot give is left out, said once.
     pub is_default: bool,
+}
+
+/// Which of the credential surfaces a listener has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Serves {
+    /// Container credentials, as the ECS agent and the EKS Pod Identity Agent serve them.
+    Container,
+    /// The instance metadata service.
+    Imds,
+}
+
+/// What the metadata service tells beside credentials. What is not known is 404, never invented.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Imds {
+    pub mode: ImdsMode,
+    pub region: Option<String>,
+    pub availability_zone: Option<String>,
+    pub instance_id: Option<String>,
+    pub instance_type: Option<String>,
+}
+
+/// AWS's `HttpTokens`, and `HttpEndpoint` for `Off`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ImdsMode {
+    /// Everything is answered with 403.
+    Off,
+    /// IMDSv1 and IMDSv2.
+    #[default]
+    Optional,
+    /// IMDSv2 alone: 401 without a session token.
+    Required,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -110,15 +144,16 @@ impl Config {
         if let (Some(listeners), Some(admin)) = (&listeners, admin) {
             listen::refuse_clash(&mut parser, listeners, admin);
         }
+        let imds = imds::imds(&mut parser, listeners.as_deref());
         let authorization = authorization::authorization(&mut parser);
-        listen::allow_unauthenticated(&mut parser, listeners.as_mut(), authorization.is_some());
+        listen::authorize(&mut parser, listeners.as_mut(), authorization.is_some(), imds.mode);
         unbuilt::refuse_what_is_not_built(&mut parser);
         let drain = parser.value(&settings::DRAIN, duration::parse_drain).unwrap_or_default();
         let log = Log::read(&mut parser);
         parser.refuse_unknown_variables();
         let complete = || {
             let listeners = Listeners { listeners: listeners?, authorization };
-            Some(Self { role: role?, listeners, admin: admin?, drain, log })
+            Some(Self { role: role?, listeners, imds, admin: admin?, drain, log })
         };
         parser.finish(complete())
     }

@@ -3,7 +3,12 @@
 //! Whoever scripts against irsa-sidecar depends on what is written here; a change is a breaking change.
 //! AWS's own variables keep the meaning that the AWS SDKs give them.
 
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::time::Duration;
+
+use hyper::header::HeaderName;
 
 // ---- Our settings: flag (without dashes) and variable ----
 
@@ -60,6 +65,22 @@ pub const MAX_TOKEN_BYTES: usize = 20_000;
 /// The role that is kept when there is no roles file.
 pub const DEFAULT_ROLE: &str = "default";
 
+// ---- The addresses that SDKs have built in ----
+
+/// Of the instance metadata service (IMDS).
+pub const IMDS_ADDRESSES: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+];
+/// Of the ECS agent, and of the EKS Pod Identity Agent.
+pub const CONTAINER_ADDRESSES: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+];
+/// The port of all of them.
+pub const LINK_LOCAL_PORT: u16 = 80;
+
 // ---- Paths ----
 
 pub const PATH_CREDENTIALS: &str = "/v1/credentials";
@@ -67,6 +88,18 @@ pub const PATH_LIVE: &str = "/live";
 pub const PATH_READY: &str = "/ready";
 pub const PATH_METRICS: &str = "/metrics";
 pub const PATH_STATUS: &str = "/status";
+
+// ---- Headers ----
+
+/// IMDSv2: how long a session is asked to last, and how long it lasts.
+pub const HEADER_METADATA_TOKEN_TTL: HeaderName =
+    HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
+/// IMDSv2: the session's token.
+pub const HEADER_METADATA_TOKEN: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
+/// Why the metadata service refuses, which EC2's own bodies do not say.
+pub const HEADER_ERROR: HeaderName = HeaderName::from_static("x-irsa-sidecar-error");
+/// What EC2's metadata service calls itself. Old Terraform takes nothing else for it.
+pub const IMDS_SERVER: &str = "EC2ws";
 
 // ---- What an application is given ----
 

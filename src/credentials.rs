@@ -119,10 +119,47 @@ impl Credentials {
             account_id: self.account_id.as_deref().filter(|account| !account.is_empty()),
         };
         // Sized ahead: growing would leave a copy behind in freed memory.
-        let mut buffer = Zeroizing::new(Vec::with_capacity(BODY_OVERHEAD + self.session_token.len()));
+        let mut buffer = Zeroizing::new(Vec::with_capacity(self.body_size()));
         serde_json::to_writer(&mut *buffer, &body).expect("a flat structure of strings must serialize");
         Bytes::from_owner(buffer)
     }
+}
+
+impl Credentials {
+    /// The body that the metadata service serves. No `RoleArn`: s3fs counts four fields that it knows, not five.
+    ///
+    /// Wiped as the other is.
+    pub fn imds_body(&self) -> Bytes {
+        let (issued, expires) = (rfc3339(self.issued_at), rfc3339(self.expires_at));
+        let fields = [
+            ("Code", "Success"),
+            ("LastUpdated", issued.as_str()),
+            ("Type", "AWS-HMAC"),
+            ("AccessKeyId", self.access_key_id.as_str()),
+            ("SecretAccessKey", self.secret_access_key.expose()),
+            ("Token", self.session_token.expose()),
+            ("Expiration", expires.as_str()),
+        ];
+        Bytes::from_owner(Zeroizing::new(laid_out(&fields, self.body_size())))
+    }
+
+    fn body_size(&self) -> usize {
+        BODY_OVERHEAD + self.session_token.len()
+    }
+}
+
+/// A flat object as EC2 lays it out: shell scripts read its metadata line by line. `size` is how much it takes at most, so
+/// that no copy is left behind in freed memory.
+pub fn laid_out<V: Serialize>(fields: &[(&str, V)], size: usize) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(size);
+    for (index, (name, value)) in fields.iter().enumerate() {
+        buffer.extend_from_slice(if index == 0 { b"{\n  " } else { b",\n  " });
+        serde_json::to_writer(&mut buffer, name).expect("a string must serialize");
+        buffer.extend_from_slice(b" : ");
+        serde_json::to_writer(&mut buffer, value).expect("a value without maps of its own must serialize");
+    }
+    buffer.extend_from_slice(b"\n}");
+    buffer
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ`, the only form that every SDK reads. A time that it cannot express, which only a hostile or
@@ -188,19 +225,40 @@ mod tests {
     }
 
     #[test]
-    fn the_container_body_is_one_flat_line_in_the_documented_order() {
-        let mut credentials = Credentials {
+    fn the_metadata_body_is_laid_out_as_ec2_does_it() {
+        let body = example().imds_body();
+        assert_eq!(
+            body,
+            r#"{
+  "Code" : "Success",
+  "LastUpdated" : "2027-01-15T08:00:00Z",
+  "Type" : "AWS-HMAC",
+  "AccessKeyId" : "ASIAIOSFODNN7EXAMPLE",
+  "SecretAccessKey" : "wJalrXUtnFEMI/K7MDENG",
+  "Token" : "IQoJ//b3Jp+Z2lu=",
+  "Expiration" : "2027-01-15T09:00:00Z"
+}"#
+        );
+    }
+
+    fn example() -> Credentials {
+        Credentials {
             access_key_id: "ASIAIOSFODNN7EXAMPLE".to_owned(),
             secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG".to_owned()),
             session_token: Secret::new("IQoJ//b3Jp+Z2lu=".to_owned()),
-            expires_at: at(0),
+            expires_at: at(3600),
             issued_at: at(0),
             role_arn: "arn:aws:iam::111122223333:role/app".to_owned(),
             account_id: Some("111122223333".to_owned()),
-        };
+        }
+    }
+
+    #[test]
+    fn the_container_body_is_one_flat_line_in_the_documented_order() {
+        let mut credentials = example();
         assert_eq!(
             credentials.container_body(),
-            r#"{"Code":"Success","RoleArn":"arn:aws:iam::111122223333:role/app","AccessKeyId":"ASIAIOSFODNN7EXAMPLE","SecretAccessKey":"wJalrXUtnFEMI/K7MDENG","Token":"IQoJ//b3Jp+Z2lu=","Expiration":"2027-01-15T08:00:00Z","AccountId":"111122223333"}"#
+            r#"{"Code":"Success","RoleArn":"arn:aws:iam::111122223333:role/app","AccessKeyId":"ASIAIOSFODNN7EXAMPLE","SecretAccessKey":"wJalrXUtnFEMI/K7MDENG","Token":"IQoJ//b3Jp+Z2lu=","Expiration":"2027-01-15T09:00:00Z","AccountId":"111122223333"}"#
         );
         for unknown in [None, Some(String::new())] {
             credentials.account_id = unknown;

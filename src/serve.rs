@@ -1,12 +1,13 @@
 //! The HTTP server: `Listeners → bind → run → drain`.
 //!
-//! Two surfaces. `container` gives credentials to clients in this pod; every request passes `guard`. `admin`
-//! gives health, metrics and status on a port of its own. Bounds on each, kept by `roster` and `activity`:
+//! Three surfaces. `container` and `imds` give credentials to clients in this pod, each in the form that some SDKs know;
+//! every request passes `guard`. `admin` gives health, metrics and status on a port of its own. Bounds on each, kept by
+//! `roster` and `activity`:
 //!
 //! | | |
 //! |---|---|
 //! | connections | 1,024 for all credential listeners together, 64 for admin; above that the one that has kept us waiting longest is closed, and while there is none accepting waits |
-//! | a request | head at most 8 KiB and 100 headers; 2 s from its first byte to its last; none has a body: one that announces a body is refused and its connection closed |
+//! | a request | head at most 8 KiB and 100 headers; 2 s from its first byte to its last; none has a body: one that brings a body is refused and its connection closed |
 //! | a response | taken within 10 s |
 //! | an idle connection | kept 75 s |
 //!
@@ -21,8 +22,10 @@ use tokio::task::JoinSet;
 
 use crate::cache::Reader;
 use crate::clock::Clock;
+use crate::config;
 use crate::config::AdminListener;
 use crate::config::Listeners;
+use crate::config::Serves;
 use crate::metrics::Endpoint;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
@@ -35,6 +38,8 @@ mod answer;
 mod connection;
 mod container;
 mod guard;
+mod held;
+mod imds;
 mod listen;
 mod refusal;
 mod roster;
@@ -51,6 +56,7 @@ use activity::Order;
 use admin::Admin;
 use container::Container;
 use guard::Door;
+use imds::Imds;
 use roster::Roster;
 use service::Place;
 use service::Surface;
@@ -70,7 +76,15 @@ pub struct Bound {
 struct Opened {
     listener: TcpListener,
     address: SocketAddr,
+    endpoint: Endpoint,
     authorization: Option<Secret>,
+}
+
+/// What is served.
+#[derive(Debug)]
+pub struct Offer {
+    pub readers: Vec<Reader>,
+    pub imds: config::Imds,
 }
 
 /// Ends what is still open when the server is dropped.
@@ -82,10 +96,15 @@ pub fn bind(listeners: &Listeners, admin: &AdminListener) -> Result<Bound, BindE
     for listener in &listeners.listeners {
         if let Some(bound) = listen::credentials(listener)? {
             let authorization = listeners.authorization.clone().filter(|_| !listener.allow_unauthenticated);
-            credentials.push(Opened::new(bound, listener.address, authorization));
+            let (endpoint, authorization) = match listener.serves {
+                Serves::Container => (Endpoint::Container, authorization),
+                // Its clients have no place for the token; that it is open was allowed by name.
+                Serves::Imds => (Endpoint::Imds, None),
+            };
+            credentials.push(Opened::new(bound, listener.address, endpoint, authorization));
         }
     }
-    let opened = Opened::new(listen::admin(admin)?, admin.address, None);
+    let opened = Opened::new(listen::admin(admin)?, admin.address, Endpoint::Admin, None);
     Ok(Bound { credentials, admin: opened })
 }
 
@@ -95,21 +114,25 @@ impl Bound {
         self.credentials.iter().map(|opened| opened.address).collect()
     }
 
+    /// The same with what each serves, and whether it asks for the authorization token.
+    pub fn listening(&self) -> impl Iterator<Item = (Endpoint, SocketAddr, bool)> {
+        self.credentials
+            .iter()
+            .map(|opened| (opened.endpoint, opened.address, opened.authorization.is_some()))
+    }
+
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address
     }
 
     /// Serves until the phase is `Stopping`, then finishes what is in flight. Dropping it closes everything at once.
-    pub async fn run(
-        self,
-        readers: Vec<Reader>,
-        metrics: Metrics,
-        clock: Clock,
-        mut phase: watch::Receiver<Phase>,
-    ) {
-        let roster = |endpoint, bound| Roster::new(endpoint, bound, metrics.clone(), &clock);
-        let clients = CutOnDrop(roster(Endpoint::Container, MAX_CONNECTIONS));
-        let probes = CutOnDrop(roster(Endpoint::Admin, MAX_ADMIN_CONNECTIONS));
+    pub async fn run(self, offer: Offer, metrics: Metrics, clock: Clock, mut phase: watch::Receiver<Phase>) {
+        let Offer { readers, imds } = offer;
+        let roster = |bound| Roster::new(bound, metrics.clone(), &clock);
+        let clients = CutOnDrop(roster(MAX_CONNECTIONS));
+        let probes = CutOnDrop(roster(MAX_ADMIN_CONNECTIONS));
+        // One for all its addresses: a session opened on one is good on the others.
+        let imds = Arc::new(Imds::new(&readers, &imds));
 
         let mut accepting = JoinSet::new();
         let mut accept = |opened: Opened, surface, roster: &CutOnDrop| {
@@ -119,7 +142,11 @@ impl Bound {
             accepting.spawn(Acceptor::new(source, place, roster.0.clone()).run());
         };
         for opened in self.credentials {
-            accept(opened, Surface::Container(Container::new(readers.clone())), &clients);
+            let surface = match opened.endpoint {
+                Endpoint::Imds => Surface::Imds(imds.clone()),
+                _ => Surface::Container(Container::new(readers.clone())),
+            };
+            accept(opened, surface, &clients);
         }
         let admin = Admin { readers, metrics: metrics.clone(), started: clock.read() };
         accept(self.admin, Surface::Admin(admin), &probes);
@@ -144,9 +171,14 @@ impl Bound {
 }
 
 impl Opened {
-    fn new(listener: TcpListener, asked: SocketAddr, authorization: Option<Secret>) -> Self {
+    fn new(
+        listener: TcpListener,
+        asked: SocketAddr,
+        endpoint: Endpoint,
+        authorization: Option<Secret>,
+    ) -> Self {
         let address = listener.local_addr().unwrap_or(asked);
-        Self { listener, address, authorization }
+        Self { listener, address, endpoint, authorization }
     }
 }
 

@@ -34,9 +34,18 @@ AWS's own variables keep AWS's meaning: AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_
 AWS_ROLE_SESSION_NAME, AWS_REGION, AWS_DEFAULT_REGION, AWS_STS_REGIONAL_ENDPOINTS, AWS_USE_FIPS_ENDPOINT,
 AWS_USE_DUALSTACK_ENDPOINT, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, AWS_CA_BUNDLE, HTTPS_PROXY, NO_PROXY.
 
+What an address serves follows from the address; the link-local ones are claimed by `irsa-sidecar net-init`:
+  127.0.0.1:9911, [::1]:9911            container credentials, at /v1/credentials
+  169.254.170.2                         container credentials, for AWS_CONTAINER_CREDENTIALS_RELATIVE_URI (ECS)
+  169.254.170.23, [fd00:ec2::23]        container credentials, for clients of the EKS Pod Identity Agent
+  169.254.169.254, [fd00:ec2::254]      the instance metadata service (IMDS), v1 and v2
+  imds=127.0.0.1:9913                   IMDS on loopback, for AWS_EC2_METADATA_SERVICE_ENDPOINT
+
 Examples:
   irsa-sidecar serve
       serves http://127.0.0.1:9911/v1/credentials, and health and metrics on port 9912
+  irsa-sidecar serve --listen 127.0.0.1:9911,169.254.169.254,[fd00:ec2::254]
+      serves IMDS too; add --imds required for IMDSv2 alone, or --imds off to answer 403 to everything there
   irsa-sidecar serve --session-duration 12h --drain 29s
   irsa-sidecar serve --listen 127.0.0.1:8080 --admin-listen 127.0.0.1:8081 --log debug
 

@@ -1,7 +1,9 @@
 //! Where to listen: the listeners that serve credentials, and the admin listener.
 //!
-//! Credentials are served on loopback addresses alone. The link-local addresses of ECS, EKS Pod Identity and IMDS are
-//! known, and refused by name until what they serve is built. The admin listener may be anywhere: it has no secret.
+//! Credentials are served on loopback addresses, and on the link-local addresses that SDKs have built in. Which address
+//! serves what follows from the address: those of IMDS serve IMDS alone, those of ECS and EKS Pod Identity container
+//! credentials alone, a loopback address container credentials, unless it is written `imds=127.0.0.1:PORT`. The admin
+//! listener may be anywhere: it has no secret.
 
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
@@ -9,7 +11,9 @@ use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 
 use crate::config::AdminListener;
+use crate::config::ImdsMode;
 use crate::config::Listener;
+use crate::config::Serves;
 use crate::config::mistake::Reason;
 use crate::config::mistake::Spelling;
 use crate::config::mistake::quoted;
@@ -17,22 +21,19 @@ use crate::config::parser::Given;
 use crate::config::parser::Parser;
 use crate::config::settings::ADMIN_LISTEN;
 use crate::config::settings::ALLOW_UNAUTHENTICATED;
+use crate::config::settings::IMDS;
 use crate::config::settings::LISTEN;
 use crate::config::settings::PORT;
+use crate::contract::CONTAINER_ADDRESSES;
 use crate::contract::DEFAULT_ADMIN_PORT;
 use crate::contract::DEFAULT_PORT;
+use crate::contract::IMDS_ADDRESSES;
+use crate::contract::LINK_LOCAL_PORT;
 
-const IMDS: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-];
-const CONTAINER: [IpAddr; 3] = [
-    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
-    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
-];
 /// Before an entry that is to serve IMDS on loopback.
 const IMDS_PREFIX: &str = "imds=";
+/// An entry, and what it serves.
+type Entry = (SocketAddr, Serves);
 
 /// The listeners of `--listen`, else the default ones on `--port`. Both together are a mistake: the port would be
 /// ignored.
@@ -45,19 +46,20 @@ pub(super) fn listeners(parser: &mut Parser<'_>) -> Option<Vec<Listener>> {
             None => DEFAULT_PORT,
         };
         let ips: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        return Some(ips.map(|ip| listener(SocketAddr::new(ip, port), true)).to_vec());
+        return Some(ips.map(|ip| listener((SocketAddr::new(ip, port), Serves::Container), true)).to_vec());
     };
     if let Some((port, _)) = port {
         let reason = format!("it moves the default listeners, but {} names others", list.spelling);
         parser.conflict(&port, reason, format!("Leave it out, and write the port in {}", list.spelling));
     }
     let mut listeners: Vec<Listener> = Vec::new();
-    for address in addresses(parser, &list, |entry| credentials_address(entry, list.spelling))? {
+    for entry in entries(parser, &list, |entry| credentials_address(entry, list.spelling))? {
+        let address = entry.0;
         if address.port() != 0 && listeners.iter().any(|listener| listener.address == address) {
             parser.mistake(&list, Reason::from(format!("it names {address} twice")).mend("Name it once"));
             return None;
         }
-        listeners.push(listener(address, false));
+        listeners.push(listener(entry, false));
     }
     Some(listeners)
 }
@@ -96,8 +98,37 @@ pub(super) fn refuse_clash(parser: &mut Parser<'_>, listeners: &[Listener], admi
     parser.conflict(&given, reason, mend);
 }
 
+/// Marks the listeners that may answer without the authorization token, and refuses those that must: no metadata client
+/// can send it, and one open door is the whole house.
+pub(super) fn authorize(
+    parser: &mut Parser<'_>,
+    mut listeners: Option<&mut Vec<Listener>>,
+    has_authorization: bool,
+    imds: ImdsMode,
+) {
+    allow_unauthenticated(parser, listeners.as_deref_mut(), has_authorization);
+    let Some(listeners) = listeners.filter(|_| has_authorization && imds != ImdsMode::Off) else {
+        return;
+    };
+    let open = |listener: &&Listener| listener.serves == Serves::Imds && !listener.allow_unauthenticated;
+    let open: Vec<String> =
+        listeners.iter().filter(open).map(|listener| listener.address.to_string()).collect();
+    if let (Some(given), false) = (parser.given(&LISTEN), open.is_empty()) {
+        let open = open.join(",");
+        let reason = format!(
+            "an authorization token is set, and {open} would give the role's credentials to whoever asks without it: \
+             the metadata service (IMDS) has no place for it"
+        );
+        let mend = format!(
+            "Write {}={open} if that is meant, {}=off if nobody needs it, or leave the address out",
+            ALLOW_UNAUTHENTICATED.variable, IMDS.variable
+        );
+        parser.conflict(&given, reason, mend);
+    }
+}
+
 /// Marks the listeners that may answer without the authorization token.
-pub(super) fn allow_unauthenticated(
+fn allow_unauthenticated(
     parser: &mut Parser<'_>,
     listeners: Option<&mut Vec<Listener>>,
     has_authorization: bool,
@@ -105,11 +136,11 @@ pub(super) fn allow_unauthenticated(
     let Some(given) = parser.given(&ALLOW_UNAUTHENTICATED) else {
         return;
     };
-    let Some(named) = addresses(parser, &given, socket_address) else {
+    let Some(named) = entries(parser, &given, allowed_address) else {
         return;
     };
     let Some(listeners) = listeners else { return };
-    for address in named {
+    for (address, _) in named {
         match listeners.iter_mut().find(|listener| listener.address == address) {
             Some(listener) => listener.allow_unauthenticated = true,
             None => {
@@ -153,67 +184,62 @@ fn port(parser: &mut Parser<'_>) -> Option<(Given, Option<u16>)> {
 }
 
 /// Each entry of a comma list; none when one is wrong, all that are wrong being kept.
-fn addresses(
+fn entries(
     parser: &mut Parser<'_>,
     list: &Given,
-    parse: impl Fn(&str) -> Result<SocketAddr, Reason>,
-) -> Option<Vec<SocketAddr>> {
+    parse: impl Fn(&str) -> Result<Entry, Reason>,
+) -> Option<Vec<Entry>> {
     let entries: Vec<_> =
         list.value.split(',').map(str::trim).map(|entry| parser.parse(list, |_| parse(entry))).collect();
     entries.into_iter().collect()
 }
 
-fn listener(address: SocketAddr, is_default: bool) -> Listener {
-    Listener { address, allow_unauthenticated: false, is_default }
+fn listener((address, serves): Entry, is_default: bool) -> Listener {
+    Listener { address, serves, allow_unauthenticated: false, is_default }
 }
 
-fn credentials_address(entry: &str, spelling: Spelling) -> Result<SocketAddr, Reason> {
-    if let Some(entry) = entry.strip_prefix(IMDS_PREFIX) {
-        let ip = socket_address(entry)?.ip();
-        return Err(if ip.is_loopback() {
-            not_built(
-                &format!("{IMDS_PREFIX}{entry} would serve the instance metadata service (IMDS)"),
-                spelling,
-            )
-        } else {
-            Reason::from(format!("{IMDS_PREFIX} goes before a loopback address, and {ip} is none"))
-        });
+fn credentials_address(entry: &str, spelling: Spelling) -> Result<Entry, Reason> {
+    if let Some(entry) = link_local(entry) {
+        return Ok(entry);
     }
-    // The well-known addresses have a well-known port, 80, and may be written without it.
-    let ip = entry
-        .trim_matches(['[', ']'])
-        .parse()
-        .or_else(|_| entry.parse().map(|address: SocketAddr| address.ip()));
-    match ip {
-        Ok(ip) if IMDS.contains(&ip) => {
-            return Err(not_built(
-                &format!("{ip} would serve the instance metadata service (IMDS)"),
-                spelling,
-            ));
+    let (address, serves) = match entry.strip_prefix(IMDS_PREFIX) {
+        Some(entry) if link_local(entry).is_some() => {
+            return Err(Reason::from(format!("{IMDS_PREFIX} goes before a loopback address alone"))
+                .mend(format!("Write {entry}: what a link-local address serves follows from the address")));
         }
-        Ok(ip) if CONTAINER.contains(&ip) => {
-            return Err(not_built(
-                &format!("{ip} would serve container credentials at a link-local address"),
-                spelling,
-            ));
-        }
-        _ => {}
+        Some(entry) => (socket_address(entry)?, Serves::Imds),
+        None => (socket_address(entry)?, Serves::Container),
+    };
+    if address.ip().is_loopback() {
+        return Ok((address, serves));
     }
-    let address = socket_address(entry)?;
-    if !address.ip().is_loopback() {
-        let why = format!(
-            "{} is not a loopback address: whoever reaches it over the network would be given the role's credentials",
-            address.ip()
-        );
-        let mend = spelling.assign(&format!("127.0.0.1:{}", address.port()));
-        return Err(Reason::from(why).mend(format!("For example {mend}")));
-    }
-    Ok(address)
+    let why = format!(
+        "{} is neither a loopback address nor one of AWS's link-local addresses: whoever reaches it over the network \
+         would be given the role's credentials",
+        address.ip()
+    );
+    let prefix = if serves == Serves::Imds { IMDS_PREFIX } else { "" };
+    let mend = spelling.assign(&format!("{prefix}127.0.0.1:{}", address.port()));
+    Err(Reason::from(why).mend(format!("For example {mend}")))
 }
 
-fn not_built(what: &str, spelling: Spelling) -> Reason {
-    Reason::from(format!("{what}, which is not built yet"))
-        .mend(format!("Use a loopback address, for example {}", spelling.assign(LISTEN.example)))
+/// A listener as `--allow-unauthenticated` names it: as `--listen` did, or by its address alone.
+fn allowed_address(entry: &str) -> Result<Entry, Reason> {
+    let address = entry.strip_prefix(IMDS_PREFIX).unwrap_or(entry);
+    link_local(address).map_or_else(|| Ok((socket_address(address)?, Serves::Container)), Ok)
+}
+
+/// One of AWS's link-local addresses. They have a well-known port, and may be written without it.
+fn link_local(entry: &str) -> Option<Entry> {
+    let without_port =
+        || Some(SocketAddr::new(entry.trim_matches(['[', ']']).parse().ok()?, LINK_LOCAL_PORT));
+    let address = entry.parse().ok().or_else(without_port)?;
+    let serves = match address.ip() {
+        ip if IMDS_ADDRESSES.contains(&ip) => Serves::Imds,
+        ip if CONTAINER_ADDRESSES.contains(&ip) => Serves::Container,
+        _ => return None,
+    };
+    Some((address, serves))
 }
 
 /// `IP:PORT`, with every other form that people write refused for its own reason.

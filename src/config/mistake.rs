@@ -134,9 +134,15 @@ impl Display for Mistake {
 }
 
 impl Mistakes {
-    /// None when there is nothing wrong.
+    /// None when there is nothing wrong. A setting that is read for two purposes is wrong once.
     pub(super) fn new(mistakes: Vec<Mistake>) -> Option<Self> {
-        (!mistakes.is_empty()).then_some(Self(mistakes))
+        let mut each: Vec<Mistake> = Vec::new();
+        for mistake in mistakes {
+            if !each.contains(&mistake) {
+                each.push(mistake);
+            }
+        }
+        (!each.is_empty()).then_some(Self(each))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Mistake> {

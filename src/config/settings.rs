@@ -50,7 +50,7 @@ pub static LISTEN: Setting = Setting {
     variable: ENV_LISTEN,
     value: "ADDRESS,…",
     default: "127.0.0.1:9911,[::1]:9911",
-    meaning: "where credentials are served: a comma list of loopback addresses with ports",
+    meaning: "where credentials are served: a comma list of loopback and of AWS's link-local addresses, with ports",
     example: "127.0.0.1:9911,[::1]:9911",
     is_built: true,
 };
@@ -120,7 +120,7 @@ pub static IMDS: Setting = Setting {
     variable: ENV_IMDS,
     value: "off|optional|required",
     default: "optional",
-    meaning: "the metadata service (IMDS), in AWS's words; it is not built yet: `off` and `optional` change nothing",
+    meaning: "what the IMDS listeners answer, in AWS's words: nothing (403), v1 and v2, or v2 alone",
     example: "optional",
     is_built: true,
 };
@@ -150,9 +150,9 @@ pub static IMDS_AVAILABILITY_ZONE: Setting = Setting {
     variable: ENV_IMDS_AVAILABILITY_ZONE,
     value: "ZONE",
     default: "",
-    meaning: "the availability zone that the metadata service tells",
+    meaning: "the availability zone that IMDS tells; 404 without it",
     example: "eu-central-1a",
-    is_built: false,
+    is_built: true,
 };
 
 pub static IMDS_INSTANCE_ID: Setting = Setting {
@@ -160,9 +160,9 @@ pub static IMDS_INSTANCE_ID: Setting = Setting {
     variable: ENV_IMDS_INSTANCE_ID,
     value: "ID",
     default: "",
-    meaning: "the instance id that the metadata service tells",
+    meaning: "the instance id that IMDS tells; 404 without it",
     example: "i-0123456789abcdef0",
-    is_built: false,
+    is_built: true,
 };
 
 pub static IMDS_INSTANCE_TYPE: Setting = Setting {
@@ -170,9 +170,9 @@ pub static IMDS_INSTANCE_TYPE: Setting = Setting {
     variable: ENV_IMDS_INSTANCE_TYPE,
     value: "TYPE",
     default: "",
-    meaning: "the instance type that the metadata service tells",
+    meaning: "the instance type that IMDS tells; 404 without it",
     example: "m7g.large",
-    is_built: false,
+    is_built: true,
 };
 
 pub static ROLES_FILE: Setting = Setting {

@@ -119,15 +119,71 @@ fn every_setting_does_what_it_says() {
     assert_eq!(config.log, Log { level: LevelFilter::DEBUG, format: LogFormat::Text });
 }
 
+#[test]
+fn what_an_address_serves_follows_from_the_address() {
+    let list = "127.0.0.1:1,imds=127.0.0.1:2,169.254.169.254,[fd00:ec2::254]:8080,169.254.170.2,169.254.170.23:80,\
+                fd00:ec2::23,[fd00:ec2::254]";
+    let (config, warnings) = parsed(&prepared().with("IRSA_SIDECAR_LISTEN", list));
+    assert_eq!(warnings, [""; 0]);
+    let listeners = &config.listeners.listeners;
+    let found: Vec<_> = listeners.iter().map(|l| (l.address.to_string(), l.serves)).collect();
+    let expected = [
+        ("127.0.0.1:1", Serves::Container),
+        ("127.0.0.1:2", Serves::Imds),
+        ("169.254.169.254:80", Serves::Imds),
+        ("[fd00:ec2::254]:8080", Serves::Imds),
+        ("169.254.170.2:80", Serves::Container),
+        ("169.254.170.23:80", Serves::Container),
+        ("[fd00:ec2::23]:80", Serves::Container),
+        ("[fd00:ec2::254]:80", Serves::Imds),
+    ];
+    assert_eq!(found, expected.map(|(address, serves)| (address.to_owned(), serves)));
+}
+
+#[test]
+fn the_metadata_service_tells_what_the_settings_say_and_no_more() {
+    let (config, warnings) = parsed(
+        &prepared()
+            .with("IRSA_SIDECAR_LISTEN", "169.254.169.254")
+            .with("IRSA_SIDECAR_IMDS", "required")
+            .with("IRSA_SIDECAR_IMDS_AVAILABILITY_ZONE", "eu-central-1a")
+            .with("IRSA_SIDECAR_IMDS_INSTANCE_ID", "i-0123456789abcdef0")
+            .with("IRSA_SIDECAR_IMDS_INSTANCE_TYPE", "u-6tb1.112xlarge"),
+    );
+    assert_eq!(warnings, [""; 0]);
+    let some = |text: &str| Some(text.to_owned());
+    let expected = Imds {
+        mode: ImdsMode::Required,
+        region: some("eu-central-1"),
+        availability_zone: some("eu-central-1a"),
+        instance_id: some("i-0123456789abcdef0"),
+        instance_type: some("u-6tb1.112xlarge"),
+    };
+    assert_eq!(config.imds, expected);
+    let (config, _) = parsed(&prepared().with("AWS_REGION", "").with("AWS_DEFAULT_REGION", "us-east-1"));
+    assert_eq!(config.imds, Imds { region: some("us-east-1"), ..Imds::default() });
+}
+
+#[test]
+fn a_switched_off_metadata_service_is_no_open_door() {
+    let (config, warnings) = parsed(
+        &prepared()
+            .with("IRSA_SIDECAR_AUTHORIZATION_TOKEN", "0123456789abcdef")
+            .with("IRSA_SIDECAR_LISTEN", "127.0.0.1:1,169.254.169.254")
+            .with("IRSA_SIDECAR_IMDS", "off"),
+    );
+    assert_eq!((config.imds.mode, warnings), (ImdsMode::Off, vec![]));
+}
+
 /// Each with the setting and a part of the reason. `setting=value`; the rest is the prepared pod.
 #[test]
 fn every_wrong_value_has_its_own_reason() {
     let cases = [
-        ("IRSA_SIDECAR_LISTEN=0.0.0.0:9911", "not a loopback address"),
+        ("IRSA_SIDECAR_LISTEN=0.0.0.0:9911", "neither a loopback address"),
         ("IRSA_SIDECAR_LISTEN=[::]:9911", "over the network would be given the role's credentials"),
-        ("IRSA_SIDECAR_LISTEN=10.1.2.3:9911", "not a loopback address"),
-        ("IRSA_SIDECAR_LISTEN=169.254.1.1:80", "not a loopback address"),
-        ("IRSA_SIDECAR_LISTEN=[fe80::1]:80", "not a loopback address"),
+        ("IRSA_SIDECAR_LISTEN=10.1.2.3:9911", "neither a loopback address"),
+        ("IRSA_SIDECAR_LISTEN=169.254.1.1:80", "neither a loopback address"),
+        ("IRSA_SIDECAR_LISTEN=[fe80::1]:80", "neither a loopback address"),
         ("IRSA_SIDECAR_LISTEN=[::1%1]:80", "zone"),
         ("IRSA_SIDECAR_LISTEN=[::ffff:127.0.0.1]:80", "IPv6 clothes"),
         ("IRSA_SIDECAR_LISTEN=localhost:9911", "localhost is a name"),
@@ -146,14 +202,12 @@ fn every_wrong_value_has_its_own_reason() {
         ("IRSA_SIDECAR_LISTEN=http://127.0.0.1:9911", "is a URL"),
         ("IRSA_SIDECAR_LISTEN=sidecar:9911", "names are not looked up"),
         ("IRSA_SIDECAR_LISTEN=127.0.0.1:9911;[::1]:9911", "not an IP address and a port"),
-        ("IRSA_SIDECAR_LISTEN=169.254.169.254:80", "(IMDS), which is not built yet"),
-        ("IRSA_SIDECAR_LISTEN=169.254.169.254", "(IMDS), which is not built yet"),
-        ("IRSA_SIDECAR_LISTEN=[fd00:ec2::254]:80", "(IMDS), which is not built yet"),
-        ("IRSA_SIDECAR_LISTEN=169.254.170.2:80", "link-local address, which is not built yet"),
-        ("IRSA_SIDECAR_LISTEN=169.254.170.23:80", "link-local address, which is not built yet"),
-        ("IRSA_SIDECAR_LISTEN=fd00:ec2::23", "link-local address, which is not built yet"),
-        ("IRSA_SIDECAR_LISTEN=imds=127.0.0.1:1338", "imds=127.0.0.1:1338 would serve"),
-        ("IRSA_SIDECAR_LISTEN=imds=10.0.0.1:1338", "goes before a loopback address"),
+        ("IRSA_SIDECAR_LISTEN=169.254.170.2,169.254.170.2:80", "twice"),
+        ("IRSA_SIDECAR_LISTEN=169.254.170.2:http", "port is not a number"),
+        ("IRSA_SIDECAR_LISTEN=imds=169.254.169.254", "goes before a loopback address alone"),
+        ("IRSA_SIDECAR_LISTEN=imds=10.0.0.1:1338", "neither a loopback address"),
+        ("IRSA_SIDECAR_LISTEN=imds=127.0.0.1", "names no port"),
+        ("IRSA_SIDECAR_LISTEN=127.0.0.1:1,imds=127.0.0.1:1", "twice"),
         ("IRSA_SIDECAR_LISTEN=127.0.0.1:9912", "port 9912 is the admin listener's"),
         ("IRSA_SIDECAR_PORT=9912", "port 9912 is the admin listener's"),
         ("IRSA_SIDECAR_PORT=65536", "a port is a number"),
@@ -189,7 +243,6 @@ fn every_wrong_value_has_its_own_reason() {
         ("IRSA_SIDECAR_ALLOW_UNAUTHENTICATED=127.0.0.1:1", "not one of the listeners"),
         ("IRSA_SIDECAR_ALLOW_UNAUTHENTICATED=0.0.0.0:9911", "not one of the listeners"),
         ("IRSA_SIDECAR_ALLOW_UNAUTHENTICATED=all", "not an IP address and a port"),
-        ("IRSA_SIDECAR_IMDS=required", "not built yet"),
         ("IRSA_SIDECAR_IMDS=on", "not one of off, optional, required"),
         ("IRSA_SIDECAR_IMDS_UPSTREAM=http://169.254.169.254", "not built yet"),
         ("IRSA_SIDECAR_IMDS_UPSTREAM=169.254.169.254", "no https:// before the host"),
@@ -200,14 +253,11 @@ fn every_wrong_value_has_its_own_reason() {
         ("IRSA_SIDECAR_IMDS_UPSTREAM_ALLOW=user-data", "never passed on"),
         ("IRSA_SIDECAR_IMDS_UPSTREAM_ALLOW=meta-data/../user-data", "empty, . or .."),
         ("IRSA_SIDECAR_IMDS_UPSTREAM_ALLOW=meta-data/%69am", "not a plain path"),
-        ("IRSA_SIDECAR_IMDS_AVAILABILITY_ZONE=eu-central-1a", "not built yet"),
-        ("IRSA_SIDECAR_IMDS_AVAILABILITY_ZONE=us-east-1-wl1-bos-wlz-1", "not built yet"),
+        ("IRSA_SIDECAR_IMDS_AVAILABILITY_ZONE=us-east-1-wl1-bos-wlz-1", "not a zone of eu-central-1"),
         ("IRSA_SIDECAR_IMDS_AVAILABILITY_ZONE=eu-central-1", "is a region"),
         ("IRSA_SIDECAR_IMDS_AVAILABILITY_ZONE=Frankfurt", "a region and a letter"),
-        ("IRSA_SIDECAR_IMDS_INSTANCE_ID=i-0123456789abcdef0", "not built yet"),
         ("IRSA_SIDECAR_IMDS_INSTANCE_ID=0123456789abcdef0", "hexadecimal digits"),
         ("IRSA_SIDECAR_IMDS_INSTANCE_ID=i-0123456789ABCDEF0", "hexadecimal digits"),
-        ("IRSA_SIDECAR_IMDS_INSTANCE_TYPE=u-6tb1.112xlarge", "not built yet"),
         ("IRSA_SIDECAR_IMDS_INSTANCE_TYPE=large", "a dot between them"),
         ("IRSA_SIDECAR_ROLES_FILE=/etc/roles.yaml", "not built yet"),
         ("IRSA_SIDECAR_ROLES_FILE=/etc/roles.yaml\n", "white space"),
@@ -285,7 +335,16 @@ fn every_wrong_value_has_its_own_reason() {
 #[test]
 fn what_is_right_alone_may_be_wrong_together() {
     let secret = "0123456789abcdef";
-    let cases: [(Set<'_>, &str, &str); 5] = [
+    let cases: [(Set<'_>, &str, &str); 6] = [
+        (
+            &[
+                ("IRSA_SIDECAR_AUTHORIZATION_TOKEN", secret),
+                ("IRSA_SIDECAR_LISTEN", "127.0.0.1:1,169.254.169.254,imds=127.0.0.1:2"),
+                ("IRSA_SIDECAR_ALLOW_UNAUTHENTICATED", "imds=127.0.0.1:2"),
+            ],
+            "IRSA_SIDECAR_LISTEN",
+            "169.254.169.254:80 would give the role's credentials to whoever asks without it",
+        ),
         (
             &[("IRSA_SIDECAR_PORT", "1"), ("IRSA_SIDECAR_LISTEN", "127.0.0.1:2")],
             "IRSA_SIDECAR_PORT",
@@ -327,7 +386,8 @@ fn what_is_right_alone_may_be_wrong_together() {
 #[test]
 fn what_works_but_hardly_as_meant_is_a_warning() {
     let newline = Content::new("newline", b"0123456789abcdef\n");
-    let cases: [(Set<'_>, &str); 14] = [
+    let cases: [(Set<'_>, &str); 15] = [
+        (&[("IRSA_SIDECAR_IMDS", "required")], "ImdsIdle"),
         (&[("IRSA_SIDECAR_ALLOW_UNAUTHENTICATED", "127.0.0.1:9911")], "AllowUnauthenticatedIdle"),
         (
             &[

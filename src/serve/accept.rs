@@ -64,7 +64,7 @@ impl<S: Source> Acceptor<S> {
         loop {
             match self.source.accept().await {
                 Ok((stream, caller)) => {
-                    let seat = self.roster.admit(&self.place.clock).await;
+                    let seat = self.roster.admit(self.place.surface.endpoint(), &self.place.clock).await;
                     let service = Service::new(self.place.clone(), caller, seat.activity.clone());
                     spawn(Connection::new(&self.protocol, stream, service, seat));
                 }

@@ -8,6 +8,7 @@ use hyper::HeaderMap;
 use hyper::Response;
 use hyper::StatusCode;
 use hyper::header;
+use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
 use serde::Serialize;
 
@@ -24,6 +25,10 @@ pub(super) struct Answer {
     body: Bytes,
     /// The connection ends with it.
     closes: bool,
+    /// What a 405 names.
+    allowed: &'static str,
+    /// Headers of the metadata service's.
+    more: Vec<(HeaderName, HeaderValue)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +36,9 @@ enum Kind {
     Json,
     Text,
     Metrics,
+    /// As EC2's metadata service names it.
+    Plain,
+    Html,
 }
 
 #[derive(Serialize)]
@@ -42,26 +50,49 @@ struct ErrorBody<'a> {
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const METRICS: HeaderValue = HeaderValue::from_static(metrics::CONTENT_TYPE);
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
+const HTML: HeaderValue = HeaderValue::from_static("text/html");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
-const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD");
+const ALLOWED: &str = "GET, HEAD";
 
 impl Answer {
     pub(super) fn json(body: Bytes) -> Self {
-        Self { status: StatusCode::OK, kind: Kind::Json, body, closes: false }
+        Self::new(StatusCode::OK, Kind::Json, body)
     }
 
     pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, kind: Kind::Text, body: body.into(), closes: false }
+        Self::new(status, Kind::Text, body.into())
     }
 
     pub(super) fn metrics(body: String) -> Self {
-        Self { status: StatusCode::OK, kind: Kind::Metrics, body: body.into(), closes: false }
+        Self::new(StatusCode::OK, Kind::Metrics, body.into())
+    }
+
+    pub(super) fn plain(status: StatusCode, body: Bytes) -> Self {
+        Self::new(status, Kind::Plain, body)
+    }
+
+    pub(super) fn html(status: StatusCode, body: String) -> Self {
+        Self::new(status, Kind::Html, body.into())
     }
 
     pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Self {
         let body = serde_json::to_vec(&ErrorBody { code, message }).expect("two strings must serialize");
-        Self { status, kind: Kind::Json, body: body.into(), closes: false }
+        Self::new(status, Kind::Json, body.into())
+    }
+
+    fn new(status: StatusCode, kind: Kind, body: Bytes) -> Self {
+        Self { status, kind, body, closes: false, allowed: ALLOWED, more: Vec::new() }
+    }
+
+    pub(super) fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.more.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn allowing(self, allowed: &'static str) -> Self {
+        Self { allowed, ..self }
     }
 
     pub(super) fn closing(self) -> Self {
@@ -75,12 +106,15 @@ impl Answer {
             Kind::Json => JSON,
             Kind::Text => TEXT,
             Kind::Metrics => METRICS,
+            Kind::Plain => PLAIN,
+            Kind::Html => HTML,
         };
         headers.insert(header::CONTENT_TYPE, kind);
         headers.insert(header::CACHE_CONTROL, NO_STORE);
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(header::ALLOW, ALLOWED);
+            headers.insert(header::ALLOW, HeaderValue::from_static(self.allowed));
         }
+        headers.extend(self.more);
         if self.closes {
             headers.insert(header::CONNECTION, CLOSE);
         }

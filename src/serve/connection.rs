@@ -53,7 +53,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     fn poll_http(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.http).poll(cx).map(|ended| {
             if ended.is_err_and(|error| error.is_parse()) {
-                self.seat.roster().closed(Closed::Malformed);
+                self.seat.closed(Closed::Malformed);
             }
         })
     }
@@ -80,7 +80,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             None
         };
         if let Some(reason) = reason {
-            self.seat.roster().closed(reason);
+            self.seat.closed(reason);
         }
         reason.is_some()
     }

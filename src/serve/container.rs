@@ -1,47 +1,35 @@
-//! The container credentials endpoint, as the ECS agent's clients know it.
+//! The container credentials endpoint, as the clients of the ECS agent and of the EKS Pod Identity Agent know it.
 //!
 //! `GET /v1/credentials` gives the default role's credentials, `GET /v1/credentials/{role}` a named one's: 200 with the
-//! body that the cache holds ready, or 503 with a code and a message that says who must act. The query is ignored.
-//!
-//! A request never causes an exchange. It waits for one only before the first credentials, and then not for long:
-//! SDKs give up after 1 s, and some then go to the node's role.
+//! body that the cache holds ready, or 503. The query is ignored.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use hyper::StatusCode;
 use hyper::http::request::Parts;
 use percent_encoding::percent_decode_str;
-use tokio::time::Instant;
-use tokio::time::timeout_at;
 
 use crate::cache::Reader;
-use crate::cache::State;
-use crate::clock::Clock;
 use crate::clock::Reading;
 use crate::contract;
 use crate::serve::answer::Answer;
-use crate::serve::answer::CREDENTIALS_EXPIRED;
 use crate::serve::guard;
 use crate::serve::guard::Caller;
 use crate::serve::guard::Door;
+use crate::serve::held;
+use crate::serve::held::Form;
+use crate::serve::held::Outcome;
 use crate::serve::refusal::Refusal;
 
 /// How long a request waits for the first credentials.
 pub(super) const FIRST_CREDENTIALS_WAIT: Duration = Duration::from_millis(700);
+const FORM: Form =
+    Form { body: |snapshot| &snapshot.container_body, dress: Answer::json, wait: FIRST_CREDENTIALS_WAIT };
 
 /// Every role that may be asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Container {
     readers: Vec<Reader>,
-}
-
-/// What comes of a request.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Now(Answer),
-    /// There never were credentials: they may come any moment.
-    AwaitFirst(Reader),
 }
 
 impl Container {
@@ -51,7 +39,7 @@ impl Container {
 
     pub(super) fn answer(&self, caller: Caller, door: &Door, head: &Parts, now: Reading) -> Outcome {
         match self.reader(caller, door, head) {
-            Ok(reader) => serve(reader, now),
+            Ok(reader) => held::serve(reader, FORM, now),
             Err(refusal) => Outcome::Now(refusal.into()),
         }
     }
@@ -63,7 +51,7 @@ impl Container {
             return Err(Refusal::PathUnknown);
         };
         match rest {
-            "" | "/" => self.default_reader().ok_or(Refusal::RoleUnknown),
+            "" | "/" => held::default_role(&self.readers).ok_or(Refusal::RoleUnknown),
             _ => {
                 let segment = rest.strip_prefix('/').filter(|segment| !segment.contains('/'));
                 let role = decode(segment.ok_or(Refusal::PathUnknown)?)?;
@@ -71,58 +59,10 @@ impl Container {
             }
         }
     }
-
-    /// The role named so, else the only one.
-    fn default_reader(&self) -> Option<&Reader> {
-        let named = self.readers.iter().find(|reader| reader.role() == contract::DEFAULT_ROLE);
-        named.or(match self.readers.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        })
-    }
 }
 
-/// Waits for the first credentials, for as long as the SDKs wait for us.
-pub(super) async fn await_first(mut reader: Reader, clock: Clock) -> Answer {
-    let until: Instant = clock.steady() + FIRST_CREDENTIALS_WAIT;
-    loop {
-        let came = timeout_at(until, reader.published()).await.is_ok();
-        let now = clock.read();
-        let state = reader.load();
-        match state.servable(now) {
-            Some(snapshot) => return Answer::json(snapshot.container_body.clone()),
-            None if !came || state.snapshot.is_some() => return not_ready(&state),
-            None => {}
-        }
-    }
-}
-
-fn serve(reader: &Reader, now: Reading) -> Outcome {
-    let state = reader.load();
-    match state.servable(now) {
-        Some(snapshot) => Outcome::Now(Answer::json(snapshot.container_body.clone())),
-        None if state.snapshot.is_none() => Outcome::AwaitFirst(reader.clone()),
-        None => Outcome::Now(not_ready(&state)),
-    }
-}
-
-fn not_ready(state: &State) -> Answer {
-    match &state.problem {
-        Some(problem) => Answer::error(
-            StatusCode::SERVICE_UNAVAILABLE,
-            problem.code,
-            &format!("{}. {}", problem.message.trim_end_matches('.'), problem.mend),
-        ),
-        None => Answer::error(
-            StatusCode::SERVICE_UNAVAILABLE,
-            CREDENTIALS_EXPIRED,
-            "the credentials that are held have expired. Wait for the next exchange; the log says when it is due.",
-        ),
-    }
-}
-
-fn decode(segment: &str) -> Result<Cow<'_, str>, Refusal> {
-    // The decoder lets a broken escape stand; we do not.
+/// Once, and only what is whole: the decoder itself lets a broken escape stand.
+pub(super) fn decode(segment: &str) -> Result<Cow<'_, str>, Refusal> {
     let is_whole =
         |after: &str| after.len() >= 2 && after.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
     if !segment.split('%').skip(1).all(is_whole) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 
 use socket2::Domain;
@@ -46,8 +47,8 @@ pub enum BindReason {
     )]
     PortNotPermitted(u16, u16),
     #[error(
-        "no network interface here has this address; use 127.0.0.1 or [::1], or claim a link-local address with \
-         `irsa-sidecar net-init` first"
+        "no network interface here has this address; claim a link-local address with `irsa-sidecar net-init` first, \
+         which is an init container before this one, or use 127.0.0.1 or [::1]"
     )]
     AddressNotAvailable,
     #[error("{0}")]
@@ -86,6 +87,11 @@ pub(super) fn credentials(listener: &Listener) -> Result<Option<TcpListener>, Bi
             tracing::info!(%address, "no IPv6 here: this default address is left out");
             Ok(None)
         }
+        // `net-init` leaves it out as well: without IPv6 nobody can ask there.
+        Err(error) if is_link_local_v6(address) && is_address_missing(&error) && !has_ipv6() => {
+            tracing::info!(%address, "no IPv6 here: this address is left out");
+            Ok(None)
+        }
         Err(error) => Err(BindError::new(setting, address, error)),
     }
 }
@@ -121,6 +127,15 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+fn is_link_local_v6(address: SocketAddr) -> bool {
+    address.is_ipv6() && !address.ip().is_loopback()
+}
+
+/// Whether this network namespace has IPv6 at all: its loopback address, that is.
+fn has_ipv6() -> bool {
+    std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
 fn is_address_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
@@ -128,13 +143,19 @@ fn is_address_missing(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Serves;
 
     /// Documentation's own addresses: no machine has them.
     const NOWHERE_V4: &str = "192.0.2.1:9911";
     const NOWHERE_V6: &str = "[2001:db8::1]:0";
 
     fn listener(address: &str, is_default: bool) -> Listener {
-        Listener { address: address.parse().unwrap(), allow_unauthenticated: false, is_default }
+        Listener {
+            address: address.parse().unwrap(),
+            serves: Serves::Container,
+            allow_unauthenticated: false,
+            is_default,
+        }
     }
 
     #[tokio::test]

@@ -44,6 +44,26 @@ pub(super) enum Refusal {
     RoleUnknown,
     #[error("a request with a body is not answered: these paths take none")]
     BodyNotAccepted,
+    #[error("the metadata service is switched off: IRSA_SIDECAR_IMDS is off")]
+    ImdsOff,
+    #[error("only GET and HEAD are answered here, and PUT for /latest/api/token")]
+    MetadataMethodNotAllowed,
+    #[error("nothing is known under this path, and nothing is passed on to the node's metadata service")]
+    MetadataUnknown,
+    #[error("a session token is given for PUT /latest/api/token alone, not for a dated version")]
+    SessionPathNotLatest,
+    #[error("a session token is given for PUT alone")]
+    SessionByPutAlone,
+    #[error("X-aws-ec2-metadata-token-ttl-seconds is missing: say how long the session is to last")]
+    SessionTtlMissing,
+    #[error("X-aws-ec2-metadata-token-ttl-seconds must be one whole number from 1 to 21600")]
+    SessionTtlInvalid,
+    #[error("IMDSv2 is required (IRSA_SIDECAR_IMDS): get a session token with PUT /latest/api/token first")]
+    SessionTokenMissing,
+    #[error(
+        "the session token is not one of this process, or has ended: get another with PUT /latest/api/token"
+    )]
+    SessionTokenInvalid,
 }
 
 impl Refusal {
@@ -55,12 +75,22 @@ impl Refusal {
             | Self::FromWebPage(_)
             | Self::HostNotAllowed
             | Self::AuthorizationTokenMissing
-            | Self::AuthorizationTokenMismatch => StatusCode::FORBIDDEN,
-            Self::HostMissing | Self::HostRepeated | Self::HostInvalid | Self::PathInvalid => {
-                StatusCode::BAD_REQUEST
+            | Self::AuthorizationTokenMismatch
+            | Self::ImdsOff
+            | Self::SessionPathNotLatest => StatusCode::FORBIDDEN,
+            Self::HostMissing
+            | Self::HostRepeated
+            | Self::HostInvalid
+            | Self::PathInvalid
+            | Self::SessionTtlMissing
+            | Self::SessionTtlInvalid => StatusCode::BAD_REQUEST,
+            Self::SessionTokenMissing | Self::SessionTokenInvalid => StatusCode::UNAUTHORIZED,
+            Self::MethodNotAllowed | Self::MetadataMethodNotAllowed | Self::SessionByPutAlone => {
+                StatusCode::METHOD_NOT_ALLOWED
             }
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::PathUnknown | Self::AdminPathUnknown | Self::RoleUnknown => StatusCode::NOT_FOUND,
+            Self::PathUnknown | Self::AdminPathUnknown | Self::RoleUnknown | Self::MetadataUnknown => {
+                StatusCode::NOT_FOUND
+            }
             Self::BodyNotAccepted => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }
@@ -77,11 +107,27 @@ impl Refusal {
             Self::HostNotAllowed => "HostNotAllowed",
             Self::AuthorizationTokenMissing => "AuthorizationTokenMissing",
             Self::AuthorizationTokenMismatch => "AuthorizationTokenMismatch",
-            Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::MethodNotAllowed | Self::MetadataMethodNotAllowed | Self::SessionByPutAlone => {
+                "MethodNotAllowed"
+            }
             Self::PathInvalid => "PathInvalid",
-            Self::PathUnknown | Self::AdminPathUnknown => "PathUnknown",
+            Self::PathUnknown | Self::AdminPathUnknown | Self::MetadataUnknown => "PathUnknown",
             Self::RoleUnknown => "RoleUnknown",
             Self::BodyNotAccepted => "BodyNotAccepted",
+            Self::ImdsOff => "ImdsOff",
+            Self::SessionPathNotLatest => "SessionPathNotLatest",
+            Self::SessionTtlMissing => "SessionTtlMissing",
+            Self::SessionTtlInvalid => "SessionTtlInvalid",
+            Self::SessionTokenMissing => "SessionTokenMissing",
+            Self::SessionTokenInvalid => "SessionTokenInvalid",
+        }
+    }
+
+    /// What a 405 must name.
+    pub(super) fn allowed(self) -> &'static str {
+        match self {
+            Self::SessionByPutAlone => "PUT",
+            _ => "GET, HEAD",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every open connection of one surface: how many there may be, whose limit has passed, who makes room.
+//! Every open connection of some surfaces: how many there may be, whose limit has passed, who makes room.
 //!
 //! One timer serves them all, so that a request costs none. Above the bound the connection that has kept us waiting
 //! longest is closed; while all of them are being answered, accepting waits.
@@ -32,7 +32,6 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Roster {
-    endpoint: Endpoint,
     bound: usize,
     epoch: Instant,
     metrics: Metrics,
@@ -49,6 +48,7 @@ pub(super) struct Roster {
 #[derive(Debug)]
 pub(super) struct Seat {
     roster: Arc<Roster>,
+    endpoint: Endpoint,
     pub activity: Arc<Activity>,
 }
 
@@ -56,9 +56,8 @@ pub(super) struct Seat {
 struct Wanting<'a>(&'a AtomicUsize);
 
 impl Roster {
-    pub(super) fn new(endpoint: Endpoint, bound: usize, metrics: Metrics, clock: &Clock) -> Arc<Self> {
+    pub(super) fn new(bound: usize, metrics: Metrics, clock: &Clock) -> Arc<Self> {
         Arc::new(Self {
-            endpoint,
             bound,
             epoch: clock.steady(),
             metrics,
@@ -70,15 +69,15 @@ impl Roster {
         })
     }
 
-    /// A place for a new connection, as soon as there is one.
-    pub(super) async fn admit(self: &Arc<Self>, clock: &Clock) -> Seat {
-        if let Some(seat) = self.try_admit(clock) {
+    /// A place for a new connection to this surface, as soon as there is one.
+    pub(super) async fn admit(self: &Arc<Self>, endpoint: Endpoint, clock: &Clock) -> Seat {
+        if let Some(seat) = self.try_admit(endpoint, clock) {
             return seat;
         }
         let _wanting = Wanting::new(&self.wanting);
         loop {
             let left = self.left.notified();
-            if let Some(seat) = self.try_admit(clock) {
+            if let Some(seat) = self.try_admit(endpoint, clock) {
                 return seat;
             }
             self.make_room(clock.steady());
@@ -139,11 +138,7 @@ impl Roster {
         }
     }
 
-    pub(super) fn closed(&self, reason: Closed) {
-        self.metrics.connection_closed(self.endpoint, reason);
-    }
-
-    fn try_admit(self: &Arc<Self>, clock: &Clock) -> Option<Seat> {
+    fn try_admit(self: &Arc<Self>, endpoint: Endpoint, clock: &Clock) -> Option<Seat> {
         let activity = {
             let mut members = self.members();
             if members.len() >= self.bound {
@@ -154,11 +149,11 @@ impl Roster {
             members.push(activity.clone());
             activity
         };
-        self.metrics.connection_opened(self.endpoint);
+        self.metrics.connection_opened(endpoint);
         if let Some(deadline) = activity.deadline() {
             self.look_by(deadline);
         }
-        Some(Seat { roster: self.clone(), activity })
+        Some(Seat { roster: self.clone(), endpoint, activity })
     }
 
     /// Wakes everyone whose limit has passed and says when to look again.
@@ -191,7 +186,6 @@ impl Roster {
                 moved.place.store(place, Ordering::Relaxed);
             }
         }
-        self.metrics.connection_ended(self.endpoint);
         if self.wanting.load(Ordering::Acquire) > 0 {
             self.left.notify_waiters();
         }
@@ -210,10 +204,15 @@ impl Seat {
     pub(super) fn roster(&self) -> &Roster {
         &self.roster
     }
+
+    pub(super) fn closed(&self, reason: Closed) {
+        self.roster.metrics.connection_closed(self.endpoint, reason);
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.roster.metrics.connection_ended(self.endpoint);
         self.roster.leave(&self.activity);
     }
 }

@@ -1,4 +1,4 @@
-//! From a request to its answer, for either surface: dispatches, counts, refuses bodies.
+//! From a request to its answer, for every surface: dispatches, counts, refuses bodies.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -8,28 +8,35 @@ use std::task::Context;
 use std::task::Poll;
 
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use http_body_util::Full;
+use http_body_util::Limited;
+use hyper::Method;
 use hyper::Request;
 use hyper::Response;
 use hyper::body::Body;
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::header::SERVER;
 use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::contract;
 use crate::metrics::Endpoint;
 use crate::metrics::Metrics;
 use crate::metrics::Sdk;
 use crate::serve::activity::Activity;
 use crate::serve::admin::Admin;
 use crate::serve::answer::Answer;
-use crate::serve::container;
 use crate::serve::container::Container;
-use crate::serve::container::Outcome;
 use crate::serve::guard;
 use crate::serve::guard::Caller;
 use crate::serve::guard::Door;
+use crate::serve::held::Outcome;
+use crate::serve::imds;
+use crate::serve::imds::Imds;
 use crate::serve::refusal::Refusal;
 
 /// One listener's part of the server: what all of its connections share.
@@ -45,8 +52,12 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) enum Surface {
     Container(Container),
+    Imds(Arc<Imds>),
     Admin(Admin),
 }
+
+/// What a request's body may hold. No client sends any; the one that announces one, in chunks, sends none.
+const MAX_BODY_BYTES: usize = 1024;
 
 /// Answers the requests of one connection.
 #[derive(Clone)]
@@ -68,6 +79,7 @@ impl Surface {
     pub(super) fn endpoint(&self) -> Endpoint {
         match self {
             Self::Container(_) => Endpoint::Container,
+            Self::Imds(_) => Endpoint::Imds,
             Self::Admin(_) => Endpoint::Admin,
         }
     }
@@ -86,21 +98,24 @@ impl Service {
         self.activity.answering();
         let place = &*self.place;
         let now = place.clock.read();
-        let answer = match &place.surface {
+        let outcome = match &place.surface {
             // Probes come on connections of their own, and there are few places: nobody keeps one.
-            Surface::Admin(admin) => admin.answer(self.caller, &place.door, &head, now).closing(),
-            Surface::Container(container) => match container.answer(self.caller, &place.door, &head, now) {
-                Outcome::Now(answer) => answer,
-                Outcome::AwaitFirst(reader) => {
-                    let this = self.clone();
-                    return Reply::Pending(Box::pin(async move {
-                        let answer = container::await_first(reader, this.clock().clone()).await;
-                        this.finish(answer, head, now.steady)
-                    }));
-                }
-            },
+            Surface::Admin(admin) => {
+                Outcome::Now(admin.answer(self.caller, &place.door, &head, now).closing())
+            }
+            Surface::Container(container) => container.answer(self.caller, &place.door, &head, now),
+            Surface::Imds(imds) => imds.answer(self.caller, &place.door, &head, now),
         };
-        Reply::Ready(Some(self.finish(answer, head, now.steady)))
+        match outcome {
+            Outcome::Now(answer) => Reply::Ready(Some(self.finish(answer, head, now.steady))),
+            Outcome::AwaitFirst(wait) => {
+                let this = self.clone();
+                Reply::Pending(Box::pin(async move {
+                    let answer = wait.over(this.clock().clone()).await;
+                    this.finish(answer, head, now.steady)
+                }))
+            }
+        }
     }
 
     fn finish(&self, answer: Answer, head: Parts, started: Instant) -> Response<Full<Bytes>> {
@@ -109,6 +124,10 @@ impl Service {
         let now = place.clock.steady();
         place.metrics.request(place.surface.endpoint(), answer.status.as_u16(), sdk, now - started);
         self.activity.answered(now);
+        let answer = match &place.surface {
+            Surface::Imds(_) => answer.with(SERVER, HeaderValue::from_static(contract::IMDS_SERVER)),
+            Surface::Container(_) | Surface::Admin(_) => answer,
+        };
         answer.into_response(head.headers)
     }
 
@@ -116,8 +135,27 @@ impl Service {
     fn refuse_body(&self, head: Parts) -> Reply {
         self.activity.answering();
         let refusal = guard::check_method(&head.method).err().unwrap_or(Refusal::BodyNotAccepted);
-        let answer = Answer::from(refusal).closing();
-        Reply::Ready(Some(self.finish(answer, head, self.clock().steady())))
+        let answer = match &self.place.surface {
+            Surface::Imds(_) => imds::refuse(Refusal::BodyNotAccepted),
+            Surface::Container(_) | Surface::Admin(_) => Answer::from(refusal),
+        };
+        Reply::Ready(Some(self.finish(answer.closing(), head, self.clock().steady())))
+    }
+
+    /// s3fs asks for an IMDSv2 session with a body in chunks of which there are none. It is read to its end, or the next
+    /// request on the connection could not be found; until then the request is not whole, and its time runs.
+    fn answer_after(&self, head: Parts, body: Incoming) -> Reply {
+        let this = self.clone();
+        Reply::Pending(Box::pin(async move {
+            let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
+            let is_empty = body.is_ok_and(|body| body.to_bytes().is_empty());
+            let reply = if is_empty { this.answer(head) } else { this.refuse_body(head) };
+            reply.await.unwrap_or_else(|never| match never {})
+        }))
+    }
+
+    fn may_announce_a_body(&self, head: &Parts) -> bool {
+        matches!(self.place.surface, Surface::Imds(_)) && head.method == Method::PUT
     }
 }
 
@@ -128,7 +166,13 @@ impl hyper::service::Service<Request<Incoming>> for Service {
 
     fn call(&self, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
-        if body.is_end_stream() { self.answer(head) } else { self.refuse_body(head) }
+        if body.is_end_stream() {
+            self.answer(head)
+        } else if self.may_announce_a_body(&head) {
+            self.answer_after(head, body)
+        } else {
+            self.refuse_body(head)
+        }
     }
 }
 

@@ -67,7 +67,7 @@ impl House {
             metrics: metrics.clone(),
             clock: clock.clone(),
         });
-        let roster = Roster::new(Endpoint::Container, bound, metrics, &clock);
+        let roster = Roster::new(bound, metrics, &clock);
         let (watched, watching) = (roster.clone(), clock.clone());
         tokio::spawn(async move { watched.watch(&watching).await });
         Self { place, roster, publisher, clock }
@@ -103,7 +103,7 @@ impl House {
 
     async fn connect_through(&self, buffer: usize) -> DuplexStream {
         let (client, server) = duplex(buffer);
-        let seat = self.roster.admit(&self.clock).await;
+        let seat = self.roster.admit(Endpoint::Container, &self.clock).await;
         let caller = Caller::new(Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into());
         let service = Service::new(self.place.clone(), caller, seat.activity.clone());
         tokio::spawn(Connection::new(&connection::protocol(), server, service, seat));
@@ -510,7 +510,12 @@ async fn a_taken_port_names_the_setting_and_the_mend() {
     let address: SocketAddr = taken.local_addr().unwrap();
     let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let listener = |address, is_default| Listeners {
-        listeners: vec![crate::config::Listener { address, allow_unauthenticated: false, is_default }],
+        listeners: vec![config::Listener {
+            address,
+            serves: Serves::Container,
+            allow_unauthenticated: false,
+            is_default,
+        }],
         authorization: None,
     };
     let admin = |address| AdminListener { address, is_default: false };

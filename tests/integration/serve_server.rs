@@ -14,13 +14,16 @@ use irsa_sidecar::cache::State;
 use irsa_sidecar::clock::Clock;
 use irsa_sidecar::clock::Timeline;
 use irsa_sidecar::config::AdminListener;
+use irsa_sidecar::config::Imds;
 use irsa_sidecar::config::Listener;
 use irsa_sidecar::config::Listeners;
+use irsa_sidecar::config::Serves;
 use irsa_sidecar::credentials::Credentials;
 use irsa_sidecar::metrics::Metrics;
 use irsa_sidecar::secret::Secret;
 use irsa_sidecar::serve;
 use irsa_sidecar::serve::Bound;
+use irsa_sidecar::serve::Offer;
 use irsa_sidecar::shutdown;
 use irsa_sidecar::shutdown::Phase;
 use tokio::io::AsyncReadExt;
@@ -51,6 +54,7 @@ pub(crate) fn start() -> Server {
 /// The second listener answers without the token when `is_second_open`.
 pub(crate) fn start_with(roles: &[&str], authorization: Option<&str>, is_second_open: bool) -> Server {
     let listener = |address: &str, allow_unauthenticated| Listener {
+        serves: Serves::Container,
         address: address.parse().unwrap(),
         allow_unauthenticated,
         is_default: true,
@@ -81,7 +85,7 @@ fn role_of(name: &str, clock: &Clock) -> (Publisher, Reader) {
 fn run(bound: Bound, readers: Vec<Reader>, clock: &Clock) -> (watch::Sender<Phase>, JoinHandle<()>) {
     let (phase, phases) = shutdown::phases();
     let metrics = Metrics::new("default", &["AccessDenied"]);
-    (phase, tokio::spawn(bound.run(readers, metrics, clock.clone(), phases)))
+    (phase, tokio::spawn(bound.run(Offer { readers, imds: Imds::default() }, metrics, clock.clone(), phases)))
 }
 
 impl Server {

@@ -1,0 +1,159 @@
+//! The instance metadata service (IMDS), versions 1 and 2, as EC2's own answers: statuses, headers and bodies are its
+//! wire forms.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `PUT /latest/api/token` | a session token (IMDSv2); 400 without a sound `X-aws-ec2-metadata-token-ttl-seconds` |
+//! | `GET /latest/meta-data/iam/security-credentials/` | the one role's name, with no newline: half of the clients do not trim it |
+//! | `GET …/iam/security-credentials/{role}` | its credentials; 404 for every other name |
+//! | `GET …/iam/info`, `…/placement/…`, `…/instance-…`, `/latest/dynamic/instance-identity/document` | what is known |
+//! | anything else | 404, so that nothing can fall through to the node's metadata |
+//!
+//! Under `latest` and every dated version, with and without a slash at the end, and with doubled ones. A session token that
+//! is wrong or old is 401 wherever it is sent, before anything else is looked at: some clients probe with one.
+//!
+//! Every answer that is not EC2's says why in the header `X-Irsa-Sidecar-Error`, which no SDK reads.
+
+use std::time::Duration;
+
+use hyper::Method;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use hyper::http::request::Parts;
+
+use crate::cache::Reader;
+use crate::clock::Reading;
+use crate::config;
+use crate::config::ImdsMode;
+use crate::contract;
+use crate::serve::answer::Answer;
+use crate::serve::container::decode;
+use crate::serve::guard;
+use crate::serve::guard::Caller;
+use crate::serve::guard::Door;
+use crate::serve::held;
+use crate::serve::held::Form;
+use crate::serve::held::Outcome;
+use crate::serve::refusal::Refusal;
+
+mod document;
+mod page;
+mod path;
+mod session;
+mod tree;
+
+use session::Sessions;
+use tree::Found;
+use tree::Leaf;
+use tree::Tree;
+
+/// How long a request waits for the first credentials: some clients give up after 500 ms.
+pub(super) const FIRST_CREDENTIALS_WAIT: Duration = Duration::from_millis(300);
+const FORM: Form = Form {
+    body: |snapshot| &snapshot.imds_body,
+    dress: |body| Answer::plain(StatusCode::OK, body),
+    wait: FIRST_CREDENTIALS_WAIT,
+};
+
+/// EC2 gives session tokens under `latest` alone.
+const SESSION_PATH: &[&str] = &["latest", "api", "token"];
+
+/// One pod's metadata.
+#[derive(Debug)]
+pub(super) struct Imds {
+    mode: ImdsMode,
+    tree: Tree,
+    sessions: Sessions,
+}
+
+impl Imds {
+    pub(super) fn new(readers: &[Reader], settings: &config::Imds) -> Self {
+        let tree = Tree::new(held::default_role(readers), settings);
+        Self { mode: settings.mode, tree, sessions: Sessions::new() }
+    }
+
+    pub(super) fn answer(&self, caller: Caller, door: &Door, head: &Parts, now: Reading) -> Outcome {
+        self.try_answer(caller, door, head, now).unwrap_or_else(|refusal| Outcome::Now(refuse(refusal)))
+    }
+
+    fn try_answer(
+        &self,
+        caller: Caller,
+        door: &Door,
+        head: &Parts,
+        now: Reading,
+    ) -> Result<Outcome, Refusal> {
+        if self.mode == ImdsMode::Off {
+            return Err(Refusal::ImdsOff);
+        }
+        guard::check(caller, door, head)?;
+        match head.method {
+            Method::PUT => self.open_session(head, now).map(Outcome::Now),
+            Method::GET | Method::HEAD => {
+                let left = self.check_session(head, now)?;
+                let outcome = self.read(head, now)?;
+                Ok(match (outcome, left) {
+                    (Outcome::Now(answer), Some(left)) => Outcome::Now(lasting(answer, left)),
+                    (outcome, _) => outcome,
+                })
+            }
+            _ => Err(Refusal::MetadataMethodNotAllowed),
+        }
+    }
+
+    fn open_session(&self, head: &Parts, now: Reading) -> Result<Answer, Refusal> {
+        let path = decode(head.uri.path())?;
+        match path::segments(&path).as_slice() {
+            SESSION_PATH => {}
+            [_, "api", "token"] => return Err(Refusal::SessionPathNotLatest),
+            _ => return Err(Refusal::MetadataMethodNotAllowed),
+        }
+        let ttl = session::ttl(&head.headers)?;
+        Ok(lasting(Answer::plain(StatusCode::OK, self.sessions.open(ttl, now.boot)), ttl))
+    }
+
+    /// How long the request's session still lasts. A token that is sent must be good, whether one is asked for or not.
+    fn check_session(&self, head: &Parts, now: Reading) -> Result<Option<Duration>, Refusal> {
+        match session::token(&head.headers) {
+            Some(token) => self.sessions.left(token, now.boot).map(Some).ok_or(Refusal::SessionTokenInvalid),
+            None if self.mode == ImdsMode::Required => Err(Refusal::SessionTokenMissing),
+            None => Ok(None),
+        }
+    }
+
+    fn read(&self, head: &Parts, now: Reading) -> Result<Outcome, Refusal> {
+        let path = decode(head.uri.path())?;
+        let segments = path::segments(&path);
+        if segments == SESSION_PATH {
+            return Err(Refusal::SessionByPutAlone);
+        }
+        let body = match self.tree.find(&segments).ok_or(Refusal::MetadataUnknown)? {
+            Found::Directory(names) => names,
+            Found::Leaf(Leaf::Value(value)) => value.clone(),
+            Found::Leaf(Leaf::Document(document)) => document.body(),
+            Found::Leaf(Leaf::Credentials(role)) => return Ok(held::serve(role, FORM, now)),
+            Found::Leaf(Leaf::Info { role, instance_profile_arn }) => {
+                let state = role.load();
+                match state.servable(now) {
+                    Some(snapshot) => document::info(instance_profile_arn, snapshot.lifetime.issued_at),
+                    None => return Ok(Outcome::Now(held::not_ready(&state))),
+                }
+            }
+        };
+        Ok(Outcome::Now(Answer::plain(StatusCode::OK, body)))
+    }
+}
+
+/// As EC2's own refuses, with our reason in a header for whoever looks for it.
+pub(super) fn refuse(refusal: Refusal) -> Answer {
+    let why = format!("{}: {refusal}", refusal.code());
+    let answer = page::of(refusal.status()).allowing(refusal.allowed());
+    match HeaderValue::try_from(why) {
+        Ok(why) => answer.with(contract::HEADER_ERROR, why),
+        Err(_) => answer,
+    }
+}
+
+fn lasting(answer: Answer, left: Duration) -> Answer {
+    answer.with(contract::HEADER_METADATA_TOKEN_TTL, left.as_secs())
+}
