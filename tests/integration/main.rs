@@ -4,11 +4,17 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods)] // tests may spawn
 
+mod client_rules;
 mod command_line;
 mod demo;
 mod docs;
+mod guards;
+mod imds_wire;
 mod lifecycle;
+mod neighbour;
 mod outage;
+mod packets;
+mod pod;
 mod secrets;
 mod serve_admin;
 mod serve_drain;
