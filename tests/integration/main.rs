@@ -8,6 +8,8 @@ mod command_line;
 mod demo;
 mod docs;
 mod lifecycle;
+mod net_init;
+mod netns;
 mod outage;
 mod secrets;
 mod serve_admin;
