@@ -23,8 +23,11 @@ use crate::build_info::TARGET;
 use crate::build_info::VERSION;
 use crate::config::Flags;
 use crate::config::settings::ADMIN_LISTEN;
+use crate::config::settings::HOST;
+use crate::config::settings::LISTEN;
 use crate::config::settings::LOG;
 use crate::config::settings::LOG_FORMAT;
+use crate::config::settings::REMOVE;
 use crate::config::settings::ROLE;
 use crate::config::settings::SESSION_DURATION;
 use crate::config::settings::SETTINGS;
@@ -35,6 +38,7 @@ use crate::contract::exit;
 pub mod credentials;
 pub mod healthcheck;
 mod help;
+mod net_init;
 mod process;
 pub mod run;
 mod serve;
@@ -51,6 +55,9 @@ use help::EXIT_STATUSES;
 use help::HEALTHCHECK;
 use help::HEALTHCHECK_EXAMPLES;
 use help::LONG_ABOUT;
+use help::NET_INIT;
+use help::NET_INIT_EXAMPLES;
+use help::NET_INIT_LISTEN_HELP;
 use help::SERVE;
 use help::SERVE_EXAMPLES;
 use help::TOKEN;
@@ -63,10 +70,13 @@ pub enum Command {
     Credentials { flags: Flags, format: Format },
     Token { file: Option<PathBuf>, json: bool },
     Healthcheck { flags: Flags },
+    NetInit { flags: Flags },
 }
 
 /// The settings that are flags of `credentials` too.
 static OF_CREDENTIALS: [&Setting; 4] = [&ROLE, &SESSION_DURATION, &LOG, &LOG_FORMAT];
+/// The flags of `net-init` beside `--listen`.
+static OF_NET_INIT: [&Setting; 4] = [&REMOVE, &HOST, &LOG, &LOG_FORMAT];
 /// What `healthcheck` calls `--admin-listen`, since it does not listen.
 const ADMIN: &str = "admin";
 /// As long as a postStart hook may reasonably hold an application back.
@@ -98,6 +108,7 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
             Command::Token { file, json: of_command.get_flag("json") }
         }
         "healthcheck" => Command::Healthcheck { flags },
+        "net-init" => Command::NetInit { flags },
         other => unreachable!("clap must know the command {other}"),
     })
 }
@@ -149,6 +160,13 @@ fn definition() -> ClapCommand {
                         .map(|admin| admin.long(ADMIN).alias("admin-listen").help(ADMIN_HELP)),
                 ),
         )
+        .subcommand(
+            command("net-init", "Claim the listeners' link-local addresses on the pod's lo, and end")
+                .long_about(NET_INIT)
+                .after_long_help(NET_INIT_EXAMPLES)
+                .args(argument(&LISTEN).map(|listen| listen.help(NET_INIT_LISTEN_HELP)))
+                .args(OF_NET_INIT.iter().filter_map(|setting| argument(setting))),
+        )
 }
 
 fn command(name: &'static str, about: &'static str) -> ClapCommand {
@@ -171,7 +189,11 @@ fn argument(setting: &'static Setting) -> Option<Arg> {
     if !notes.is_empty() {
         help = format!("{help}\n{}", notes.join(" "));
     }
-    Some(Arg::new(flag).long(flag).value_name(setting.value).allow_negative_numbers(true).help(help))
+    let argument = Arg::new(flag).long(flag).help(help);
+    Some(match setting.value {
+        "" => argument.action(ArgAction::SetTrue),
+        value => argument.value_name(value).allow_negative_numbers(true),
+    })
 }
 
 /// README's words, as help is written: a capital first, no Markdown.
@@ -203,6 +225,11 @@ fn flags(matches: &ArgMatches) -> Flags {
             flags.set_as(spelt, setting, value.clone());
         }
     }
+    for switch in [&REMOVE, &HOST] {
+        if let Ok(Some(true)) = matches.try_get_one::<bool>(switch.name()) {
+            flags = flags.with(switch, "true");
+        }
+    }
     flags
 }
 
@@ -225,7 +252,6 @@ mod tests {
 
     use super::*;
     use crate::config::settings::DRAIN;
-    use crate::config::settings::LISTEN;
 
     fn parsed(line: &str) -> Result<Command, clap::Error> {
         parse(line.split(' '))
@@ -253,6 +279,12 @@ mod tests {
             ("irsa-sidecar token", Command::Token { file: None, json: false }),
             ("irsa-sidecar token - --json", Command::Token { file: Some(PathBuf::from("-")), json: true }),
             ("irsa-sidecar healthcheck", Command::Healthcheck { flags: Flags::default() }),
+            (
+                "irsa-sidecar net-init --listen 169.254.170.2 --remove",
+                Command::NetInit {
+                    flags: Flags::default().with(&LISTEN, "169.254.170.2").with(&REMOVE, "true"),
+                },
+            ),
             ("irsa-sidecar healthcheck --wait --admin [::1]:1", Command::Healthcheck { flags: healthcheck }),
         ];
         for (line, command) in cases {
@@ -279,7 +311,7 @@ mod tests {
 
     #[test]
     fn help_at_every_level_tells_the_exit_statuses() {
-        for command in ["", "serve ", "credentials ", "token ", "healthcheck "] {
+        for command in ["", "serve ", "credentials ", "token ", "healthcheck ", "net-init "] {
             for help in ["-h", "--help"] {
                 let error = parsed(&format!("irsa-sidecar {command}{help}")).err().unwrap();
                 assert_eq!(error.kind(), ErrorKind::DisplayHelp);

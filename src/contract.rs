@@ -52,6 +52,11 @@ pub const ENV_POD_NAME: &str = "POD_NAME";
 pub const ENV_POD_NAMESPACE: &str = "POD_NAMESPACE";
 pub const ENV_HOSTNAME: &str = "HOSTNAME";
 
+// ---- The downward API, for net-init: a pod with its node's address is in its node's network namespace ----
+
+pub const ENV_POD_IP: &str = "POD_IP";
+pub const ENV_HOST_IP: &str = "HOST_IP";
+
 // ---- Defaults and bounds ----
 
 pub const DEFAULT_PORT: u16 = 9911;

@@ -9,6 +9,7 @@ pub mod authorities;
 pub mod backoff;
 pub mod build_info;
 pub mod cache;
+pub mod claim;
 pub mod cli;
 pub mod clock;
 pub mod config;

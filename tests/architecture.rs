@@ -27,6 +27,8 @@ const PLAN: &[(&str, &[&str])] = &[
     ("token", &["clock", "contract", "credentials", "file", "metrics", "secret"]),
     // Ports.
     ("sts", &["authorities", "build_info", "clock", "config", "credentials", "file", "secret", "token"]),
+    // What a pod is given before it starts; only `cli` may ask for it.
+    ("claim", &["config", "contract"]),
     // Policy.
     ("cache", &["clock", "credentials", "secret"]),
     ("refresh", &["backoff", "cache", "clock", "credentials", "metrics", "shutdown", "sts", "token"]),
@@ -73,6 +75,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hmac", &["src/serve/imds/session.rs"]),
     ("httpdate", STS),
     ("humantime", &["src/credentials.rs", "src/config/types.rs"]),
+    ("netlink_packet_core", &["src/claim/netlink.rs"]),
+    ("netlink_packet_route", &["src/claim/netlink.rs"]),
     ("notify", &["src/token/watch.rs"]),
     ("prometheus_client", &["src/metrics.rs", "src/metrics/surface.rs"]),
     ("rustls_pki_types", &["src/authorities.rs"]),

@@ -90,5 +90,46 @@ Examples:
 
 Exit status: 0 ready, 64 bad usage or configuration, 69 not ready, 70 a fault of ours";
 
+pub(super) const NET_INIT: &str = "\
+Claim on lo the link-local addresses that --listen names, and end. IMDS and ECS clients ask at fixed addresses:
+once these are on the pod's own lo, what is sent there ends in the pod. It reaches the sidecar, or nobody while
+the sidecar is away, but never the node's metadata service and the node's role.
+
+Exactly the addresses that are named are claimed, loopback ones being passed over; to run it again changes
+nothing. All is checked before anything is changed, and when one claim fails those before it are taken back.
+Where the pod has no IPv6, an IPv6 address is left out with a warning.
+
+It refuses an address that another interface has, and the node's network namespace (hostNetwork): one where an
+interface has a device, or where POD_IP and HOST_IP, from the downward API, are the same.
+
+It keeps SDKs from the node, not attackers: a raw socket, or an IPv6 socket that is bound to an interface and its
+address, still passes lo by. Against those the node's metadata service has its hop limit: keep it at 1.";
+
+pub(super) const NET_INIT_EXAMPLES: &str = "\
+It needs the capability NET_ADMIN, once, and nothing else. Kubernetes gives an added capability to uid 0 alone.
+The init container, before the sidecar, with the sidecar's own list of listeners:
+  - name: irsa-sidecar-net-init
+    image: …
+    args: [net-init]
+    env:
+      - { name: IRSA_SIDECAR_LISTEN, value: \"127.0.0.1:9911,169.254.169.254,[fd00:ec2::254]\" }
+      - { name: POD_IP, valueFrom: { fieldRef: { fieldPath: status.podIP } } }
+      - { name: HOST_IP, valueFrom: { fieldRef: { fieldPath: status.hostIP } } }
+    securityContext:
+      runAsUser: 0
+      runAsNonRoot: false
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities: { drop: [ALL], add: [NET_ADMIN] }
+
+Examples:
+  irsa-sidecar net-init --listen 169.254.169.254,[fd00:ec2::254]
+  irsa-sidecar net-init --listen 169.254.170.2 --remove
+
+Exit status: 0 fine, 64 bad usage or configuration, 69 an address cannot be had, 70 a fault of ours";
+
+pub(super) const NET_INIT_LISTEN_HELP: &str =
+    "The list that serve is given: of it, the link-local addresses are claimed\n[env: IRSA_SIDECAR_LISTEN]";
+
 pub(super) const ADMIN_HELP: &str = "The sidecar's admin listener; of [::] and 0.0.0.0 the loopback address is asked\n\
                           [env: IRSA_SIDECAR_ADMIN_LISTEN] [default: [::]:9912]";

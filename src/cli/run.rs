@@ -8,6 +8,7 @@ use crate::cli::Command;
 use crate::cli::credentials;
 use crate::cli::credentials::Format;
 use crate::cli::healthcheck;
+use crate::cli::net_init;
 use crate::cli::parse_from;
 use crate::cli::process;
 use crate::cli::serve;
@@ -18,6 +19,7 @@ use crate::config::Flags;
 use crate::config::Mistakes;
 use crate::config::Warning;
 use crate::config::env::Environment;
+use crate::config::parse_net_init;
 use crate::config::parse_role;
 use crate::contract::exit;
 use crate::log;
@@ -35,6 +37,7 @@ pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) ->
         Command::Credentials { flags, format } => run_credentials(&flags, format),
         Command::Token { file, json } => token::run(file.as_deref(), json, &Environment, &Clock::system()),
         Command::Healthcheck { flags } => healthcheck::run(&flags, &Environment, &Clock::system()),
+        Command::NetInit { flags } => run_net_init(&flags),
     };
     ExitCode::from(status)
 }
@@ -61,17 +64,35 @@ fn run_credentials(flags: &Flags, format: Format) -> u8 {
     }
 }
 
+fn run_net_init(flags: &Flags) -> u8 {
+    match parse_net_init(flags, &Environment) {
+        Ok((net_init, warnings)) => {
+            log::install(net_init.log);
+            warn(&warnings);
+            net_init::run(&net_init)
+        }
+        Err(mistakes) => {
+            tell(&mistakes);
+            exit::USAGE
+        }
+    }
+}
+
 fn warn(warnings: &[Warning]) {
     for warning in warnings {
         tracing::warn!(code = warning.code, "{warning}");
     }
 }
 
-/// For people, whatever the log format: there is no log before the settings are understood. Whether there is a region,
-/// only the profile can tell, so it is asked for last.
+/// For people, whatever the log format: there is no log before the settings are understood.
+fn tell(mistakes: &Mistakes) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", mistakes.to_string().trim_end());
+}
+
+/// Whether there is a region, only the profile can tell, so it is asked for last.
 fn refuse(mistakes: &Mistakes) -> u8 {
+    tell(mistakes);
     let mut err = std::io::stderr().lock();
-    let _ = writeln!(err, "{}", mistakes.to_string().trim_end());
     if let Ok(Err(error)) = process::block_on(check_region()) {
         let _ = writeln!(err, "\nAnd beside them: {error}");
     }

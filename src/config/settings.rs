@@ -9,6 +9,7 @@ use crate::contract::ENV_ALLOW_UNAUTHENTICATED;
 use crate::contract::ENV_AUTHORIZATION_TOKEN;
 use crate::contract::ENV_AUTHORIZATION_TOKEN_FILE;
 use crate::contract::ENV_DRAIN;
+use crate::contract::ENV_HOST_IP;
 use crate::contract::ENV_IMDS;
 use crate::contract::ENV_IMDS_AVAILABILITY_ZONE;
 use crate::contract::ENV_IMDS_INSTANCE_ID;
@@ -18,6 +19,7 @@ use crate::contract::ENV_IMDS_UPSTREAM_ALLOW;
 use crate::contract::ENV_LISTEN;
 use crate::contract::ENV_LOG;
 use crate::contract::ENV_LOG_FORMAT;
+use crate::contract::ENV_POD_IP;
 use crate::contract::ENV_PORT;
 use crate::contract::ENV_PREFIX;
 use crate::contract::ENV_ROLES_FILE;
@@ -234,6 +236,50 @@ pub static WAIT: Setting = Setting {
     default: "",
     meaning: "ask again until it is ready, for so long at most (5m when no duration is given)",
     example: "1m",
+    is_built: true,
+};
+
+/// A flag of `net-init`, without a value and without a variable: it belongs to one call.
+pub static REMOVE: Setting = Setting {
+    flag: Some("remove"),
+    variable: "",
+    value: "",
+    default: "",
+    meaning: "take the addresses off lo again",
+    example: "",
+    is_built: true,
+};
+
+/// The same.
+pub static HOST: Setting = Setting {
+    flag: Some("host"),
+    variable: "",
+    value: "",
+    default: "",
+    meaning: "do it although this is, or looks like, the network namespace of the node",
+    example: "",
+    is_built: true,
+};
+
+/// A variable for `net-init`, of the downward API's.
+pub static POD_IP: Setting = Setting {
+    flag: None,
+    variable: ENV_POD_IP,
+    value: "ADDRESS",
+    default: "",
+    meaning: "It is the pod's address: a fieldRef to status.podIP",
+    example: "10.0.0.7",
+    is_built: true,
+};
+
+/// The same.
+pub static HOST_IP: Setting = Setting {
+    flag: None,
+    variable: ENV_HOST_IP,
+    value: "ADDRESS",
+    default: "",
+    meaning: "It is the node's address: a fieldRef to status.hostIP",
+    example: "10.0.0.1",
     is_built: true,
 };
 

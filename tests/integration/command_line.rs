@@ -63,6 +63,7 @@ async fn help_and_version_are_status_0() {
         &["credentials", "--help"],
         &["token", "--help"],
         &["healthcheck", "--help"],
+        &["net-init", "--help"],
         &["--version"],
     ] {
         let (status, output) = run(arguments, []).await;

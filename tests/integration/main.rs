@@ -12,6 +12,8 @@ mod guards;
 mod imds_wire;
 mod lifecycle;
 mod neighbour;
+mod net_init;
+mod netns;
 mod outage;
 mod packets;
 mod pod;

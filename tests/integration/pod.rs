@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use irsa_sidecar::contract::CONTAINER_ADDRESSES;
 use irsa_sidecar::contract::IMDS_ADDRESSES;
 use irsa_sidecar::contract::LINK_LOCAL_PORT;
-use support::namespace;
 use support::raw;
 use support::raw::RawClient;
 use support::raw::RawResponse;
 use support::world::World;
 
 use crate::sidecar::Sidecar;
+use crate::sidecar::run;
 
 pub(crate) const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
 pub(crate) const TOKEN: &str = "X-aws-ec2-metadata-token";
@@ -56,10 +56,10 @@ impl Pod {
 
     /// Credentials perhaps not held.
     pub(crate) async fn started(world: World, variables: &[(&str, &str)]) -> Self {
-        namespace::claim(&IMDS_ADDRESSES);
-        namespace::claim(&CONTAINER_ADDRESSES);
         let addresses: Vec<String> = link_local().iter().map(ToString::to_string).collect();
         let listen = format!("--listen=127.0.0.1:9911,[::1]:9911,{}", addresses.join(","));
+        let (status, output) = run(&["net-init", &listen], []).await;
+        assert_eq!(status, 0, "{output}");
         let sidecar = Sidecar::start_with(&world, &[&listen], variables).await;
         Self { world, sidecar }
     }

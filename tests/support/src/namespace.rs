@@ -5,7 +5,6 @@
 //! ends is what the test says and how it ends. There `lo` is up and nothing leads out.
 
 use std::env;
-use std::net::IpAddr;
 use std::process::{Command, Output};
 
 /// Set for what runs inside.
@@ -46,18 +45,6 @@ pub fn entered(here: &str) -> bool {
     let passed = output.status.success() && stdout.contains("1 passed");
     assert!(passed, "in its namespace it failed:\n{stdout}\n{stderr}");
     false
-}
-
-/// Gives `lo` these addresses, as `net-init` does in a pod.
-pub fn claim(addresses: &[IpAddr]) {
-    assert!(is_inside(), "outside a namespace of the test's these addresses are real");
-    for address in addresses {
-        let length = if address.is_ipv4() { 32 } else { 128 };
-        let address = format!("{address}/{length}");
-        let output = Command::new("ip").args(["address", "add", &address, "dev", "lo", "nodad"]).output();
-        let output = output.expect("Debian's iproute2 must be there");
-        assert!(output.status.success(), "{output:?}");
-    }
 }
 
 pub(crate) fn is_inside() -> bool {
