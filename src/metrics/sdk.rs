@@ -8,7 +8,7 @@
 pub struct Sdk(usize);
 
 /// The label's values. The first two are no SDK.
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "other",
     "none",
     "aws-cli",
@@ -28,6 +28,7 @@ const NAMES: [&str; 26] = [
     "fluent-bit",
     "fog",
     "go-http-client",
+    "java",
     "kube-probe",
     "minio",
     "prometheus",
@@ -38,7 +39,7 @@ const NAMES: [&str; 26] = [
 ];
 
 /// How a `User-Agent` begins, in any case, and whom that shows. In the alphabet's order; no entry begins another.
-const BEGINNINGS: [(&str, Sdk); 35] = [
+const BEGINNINGS: [(&str, Sdk); 36] = [
     ("aws-cli/", named("aws-cli")),
     ("aws-fluent-bit", named("fluent-bit")),
     ("aws-sdk-cpp/", named("aws-sdk-cpp")),
@@ -63,6 +64,7 @@ const BEGINNINGS: [(&str, Sdk); 35] = [
     ("fog", named("fog")),
     ("go-http-client/", named("go-http-client")),
     ("guzzlehttp/", named("aws-sdk-php")),
+    ("java/", named("java")),
     ("kube-probe/", named("kube-probe")),
     ("libcurl/", named("curl")),
     ("minio", named("minio")),

@@ -132,7 +132,7 @@ impl Collector for Requests {
             for (status, counts) in STATUSES.iter().zip(&self.0[endpoint as usize]) {
                 for sdk in Sdk::all() {
                     let count = counts[sdk.index()].load(Ordering::Relaxed);
-                    // Others appear when they first happen: twenty-six names times nine statuses would drown the rest.
+                    // Others appear when they first happen: twenty-seven names times nine statuses would drown the rest.
                     let alerts = matches!(status, 200 | 403 | 503) && sdk == Sdk::OTHER;
                     if count == 0 && !alerts {
                         continue;
