@@ -32,6 +32,8 @@ use crate::sts::client::Client;
 use crate::sts::client::ResolveError;
 use crate::token::watch::Tokens;
 use crate::token::watch::watch as watch_token;
+use crate::upstream;
+use crate::upstream::UnreachableUpstream;
 
 /// Why nothing was started.
 #[derive(Debug, Error)]
@@ -40,6 +42,8 @@ pub enum StartError {
     Bind(#[from] BindError),
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    #[error(transparent)]
+    Upstream(#[from] UnreachableUpstream),
     #[error("the process's signals could not be taken over: {0}")]
     Signals(#[from] io::Error),
 }
@@ -50,6 +54,7 @@ impl StartError {
         match self {
             Self::Bind(error) => error.code(),
             Self::Resolve(error) => error.code(),
+            Self::Upstream(error) => error.code(),
             Self::Signals(_) => "SignalsUnavailable",
         }
     }
@@ -68,6 +73,9 @@ pub struct Bound {
 
 /// Resolves, takes over the signals, binds.
 pub async fn build(config: Config, clock: Clock) -> Result<Bound, StartError> {
+    if let Some(settings) = &config.upstream {
+        upstream::check(settings, config.listeners.listeners.iter().map(|listener| listener.address))?;
+    }
     let client = Client::resolve(Arc::new(config.role.clone()), clock.clone()).await?;
     let end = EndSignals::install()?;
     let hangups = Hangups::install()?;

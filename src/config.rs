@@ -29,6 +29,7 @@ pub mod settings;
 mod tests;
 pub mod types;
 mod unbuilt;
+mod upstream;
 mod url;
 
 pub use log::Log;
@@ -43,6 +44,8 @@ pub use parser::Flags;
 pub use settings::settings_table;
 pub use types::RoleArn;
 pub use types::SessionName;
+pub(crate) use upstream::is_never_passed_on;
+pub(crate) use upstream::is_path_byte;
 
 /// What `serve` runs on.
 #[derive(Clone)]
@@ -52,6 +55,8 @@ pub struct Config {
     pub listeners: Listeners,
     pub imds: Imds,
     pub admin: AdminListener,
+    /// The node's own metadata service; none where nothing is passed on.
+    pub upstream: Option<Upstream>,
     pub drain: Duration,
     pub log: Log,
 }
@@ -125,6 +130,24 @@ pub struct AdminListener {
     pub is_default: bool,
 }
 
+/// The metadata service of the node, to which what is on the list is passed on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Upstream {
+    pub address: SocketAddr,
+    /// Through which it is reached; else the routes decide.
+    pub interface: Option<String>,
+    pub allow: Vec<PathRule>,
+}
+
+/// What may be passed on, below the version.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PathRule {
+    /// Without slashes around it.
+    pub path: String,
+    /// With everything below it.
+    pub is_tree: bool,
+}
+
 /// What `healthcheck` runs on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Healthcheck {
@@ -150,13 +173,14 @@ impl Config {
         let imds = imds::imds(&mut parser, listeners.as_deref());
         let authorization = authorization::authorization(&mut parser);
         listen::authorize(&mut parser, listeners.as_mut(), authorization.is_some(), imds.mode);
+        let upstream = upstream::upstream(&mut parser);
         unbuilt::refuse_what_is_not_built(&mut parser);
         let drain = parser.value(&settings::DRAIN, duration::parse_drain).unwrap_or_default();
         let log = Log::read(&mut parser);
         parser.refuse_unknown_variables();
         let complete = || {
             let listeners = Listeners { listeners: listeners?, authorization };
-            Some(Self { role: role?, listeners, imds, admin: admin?, drain, log })
+            Some(Self { role: role?, listeners, imds, admin: admin?, upstream, drain, log })
         };
         parser.finish(complete())
     }

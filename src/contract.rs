@@ -86,6 +86,34 @@ pub const CONTAINER_ADDRESSES: [IpAddr; 3] = [
 /// The port of all of them.
 pub const LINK_LOCAL_PORT: u16 = 80;
 
+// ---- What of the node's metadata may be passed on, below the version ----
+
+/// What SDKs and agents ask for to know where they run. It names the node and its place, and gives no right to anything.
+/// Left out: `meta-data/network/` (the account's networks), `meta-data/tags/` (whatever somebody wrote there), `spot` and
+/// `events` (the node's fate, polled without end), and beside the identity document its signatures, which are taken as
+/// proof of being the node.
+pub const DEFAULT_UPSTREAM_ALLOW: [&str; 12] = [
+    // Region and zone: every SDK. The trailing slash admits all that is below.
+    "meta-data/placement/",
+    // Old Terraform and the AWS SDK for Go v1 ask for it to know that this is EC2 at all.
+    "meta-data/instance-id",
+    // Fluent Bit, the CloudWatch agent and other agents that say where a log line or a figure comes from.
+    "meta-data/instance-type",
+    "meta-data/instance-life-cycle",
+    "meta-data/ami-id",
+    "meta-data/mac",
+    "meta-data/hostname",
+    "meta-data/local-hostname",
+    "meta-data/local-ipv4",
+    "meta-data/ipv6",
+    // The partition and its domain: the SSM agent, the node's own scripts and their like.
+    "meta-data/services/",
+    // The region, for the AWS SDK for Go v1 and v2; the account, for Fluent Bit.
+    "dynamic/instance-identity/document",
+];
+/// Whatever a list says: the node's credentials, and what its owner wrote for the node alone.
+pub const NEVER_PASSED_ON: [&str; 3] = ["iam", "identity-credentials", "user-data"];
+
 // ---- Paths ----
 
 pub const PATH_CREDENTIALS: &str = "/v1/credentials";

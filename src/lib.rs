@@ -25,3 +25,4 @@ pub mod serve;
 pub mod shutdown;
 pub mod sts;
 pub mod token;
+pub mod upstream;

@@ -14,6 +14,8 @@
 //! | `connections` | endpoint | open now |
 //! | `connections_closed_total` | endpoint, reason | those that we closed, see [`Closed`] |
 //! | `accept_errors_total` | endpoint | |
+//! | `upstream_requests_total` | result | passed on to the node's metadata service, see [`Passing`] |
+//! | `upstream_request_duration_seconds` | | |
 //! | `build_info` | version, commit, target | |
 //!
 //! Every family is there from the start, and so is every series that an alert reads. A timestamp that is not known is 0.
@@ -33,12 +35,15 @@ use prometheus_client::registry::Registry;
 
 mod sdk;
 mod surface;
+mod upstream;
 
 pub use sdk::Sdk;
 pub use surface::Closed;
 pub use surface::Endpoint;
+pub use upstream::Passing;
 
 use surface::Surfaces;
+use upstream::Upstream;
 
 use crate::build_info;
 
@@ -67,6 +72,7 @@ struct Inner {
     token_changes: Counter,
     token_read_failures: Counter,
     surfaces: Surfaces,
+    upstream: Upstream,
 }
 
 impl Metrics {
@@ -119,6 +125,7 @@ impl Metrics {
         );
 
         let surfaces = Surfaces::register(&mut registry);
+        let upstream = Upstream::register(&mut registry);
 
         let inner = Inner {
             registry,
@@ -131,6 +138,7 @@ impl Metrics {
             token_changes,
             token_read_failures,
             surfaces,
+            upstream,
         };
         inner.open_series(role, exchange_codes);
         Self(Arc::new(inner))
@@ -199,6 +207,11 @@ impl Metrics {
 
     pub fn accept_failed(&self, endpoint: Endpoint) {
         self.0.surfaces.of(endpoint).accept_errors.inc();
+    }
+
+    /// A request was passed on to the node's metadata service, or could not be.
+    pub fn passed_on(&self, result: Passing, took: Duration) {
+        self.0.upstream.count(result, took);
     }
 
     /// Everything, as it is at this moment.

@@ -32,7 +32,9 @@ const PLAN: &[(&str, &[&str])] = &[
     // Policy.
     ("cache", &["clock", "credentials", "secret"]),
     ("refresh", &["backoff", "cache", "clock", "credentials", "metrics", "shutdown", "sts", "token"]),
-    // Surfaces. A request can never cause an outbound call: neither `sts` nor `token` is here.
+    // The one thing that a request may ask of another machine, and it is asked by a task of its own.
+    ("upstream", &["clock", "config", "contract", "metrics", "secret"]),
+    // Surfaces. A request can never cause a call for credentials: neither `sts` nor `token` is here.
     (
         "serve",
         &[
@@ -45,6 +47,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "metrics",
             "secret",
             "shutdown",
+            "upstream",
         ],
     ),
 ];
@@ -75,10 +78,11 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hmac", &["src/serve/imds/session.rs"]),
     ("httpdate", STS),
     ("humantime", &["src/credentials.rs", "src/config/types.rs"]),
+    ("hyper::client", &["src/upstream/client.rs"]),
     ("netlink_packet_core", &["src/claim/netlink.rs"]),
     ("netlink_packet_route", &["src/claim/netlink.rs"]),
     ("notify", &["src/token/watch.rs"]),
-    ("prometheus_client", &["src/metrics.rs", "src/metrics/surface.rs"]),
+    ("prometheus_client", &["src/metrics.rs", "src/metrics/surface.rs", "src/metrics/upstream.rs"]),
     ("rustls_pki_types", &["src/authorities.rs"]),
     ("sha2", &["src/serve/imds/session.rs"]),
     ("subtle", &["src/secret.rs"]),
@@ -87,7 +91,13 @@ const DOORS: &[(&str, &[&str])] = &[
 ];
 
 /// These decide and compute; they do not wait, call or look at a clock.
-const PURE: &[&str] = &["src/backoff.rs", "src/credentials.rs", "src/refresh.rs", "src/serve/guard.rs"];
+const PURE: &[&str] = &[
+    "src/backoff.rs",
+    "src/credentials.rs",
+    "src/refresh.rs",
+    "src/serve/guard.rs",
+    "src/upstream/allow.rs",
+];
 const IMPURE: &[&str] =
     &["async ", ".await", "tokio::", "std::fs", "std::net::Tcp", "clock::Clock", "tracing::"];
 
@@ -129,7 +139,8 @@ fn every_dependency_has_one_door() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The other half of "a request can never cause an outbound call": the server has no hand to make one with.
+/// The server has no hand to reach out with: what it passes on to the node's metadata service, a task of `upstream`'s
+/// carries.
 #[test]
 fn the_server_cannot_connect_anywhere() {
     for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("src/serve")) {

@@ -132,19 +132,19 @@ pub static IMDS_UPSTREAM: Setting = Setting {
     variable: ENV_IMDS_UPSTREAM,
     value: "URL",
     default: "",
-    meaning: "the metadata service to which other paths are passed on",
-    example: "http://169.254.169.254",
-    is_built: false,
+    meaning: "the node's metadata service, to which other paths are passed on: http://IP[%INTERFACE][:PORT]",
+    example: "http://169.254.169.254%eth0",
+    is_built: true,
 };
 
 pub static IMDS_UPSTREAM_ALLOW: Setting = Setting {
     flag: Some("imds-upstream-allow"),
     variable: ENV_IMDS_UPSTREAM_ALLOW,
     value: "PATH,…",
-    default: "",
-    meaning: "the paths that may be passed on; never `iam/`, `identity-credentials/` or `user-data`",
-    example: "meta-data/instance-id,meta-data/tags/",
-    is_built: false,
+    default: "names, place and addresses",
+    meaning: "the paths that may be, `/` at the end for all below, `default` for the default; never `iam`, `user-data`",
+    example: "default,meta-data/tags/",
+    is_built: true,
 };
 
 pub static IMDS_AVAILABILITY_ZONE: Setting = Setting {

@@ -34,6 +34,9 @@ fn every_family_and_every_series_that_an_alert_reads_is_there_from_the_start() {
         r#"irsa_sidecar_connections_closed_total{endpoint="container",reason="no_room"} 0"#,
         r#"irsa_sidecar_connections_closed_total{endpoint="admin",reason="slow_request"} 0"#,
         r#"irsa_sidecar_accept_errors_total{endpoint="admin"} 0"#,
+        r#"irsa_sidecar_upstream_requests_total{result="success"} 0"#,
+        r#"irsa_sidecar_upstream_requests_total{result="session_refused"} 0"#,
+        "irsa_sidecar_upstream_request_duration_seconds_count 0",
         "# EOF",
     ] {
         assert_line(&metrics, line);
@@ -113,4 +116,15 @@ fn counts_connections() {
         r#"irsa_sidecar_connections_closed_total{endpoint="container",reason="no_room"} 1"#,
     );
     assert_line(&metrics, r#"irsa_sidecar_accept_errors_total{endpoint="admin"} 1"#);
+}
+
+#[test]
+fn counts_what_is_passed_on() {
+    let metrics = Metrics::new("default", &CODES);
+    metrics.passed_on(Passing::Success, Duration::from_millis(2));
+    metrics.passed_on(Passing::Ending, Duration::from_secs(2));
+    assert_line(&metrics, r#"irsa_sidecar_upstream_requests_total{result="success"} 1"#);
+    assert_line(&metrics, r#"irsa_sidecar_upstream_requests_total{result="ending"} 1"#);
+    assert_line(&metrics, r#"irsa_sidecar_upstream_request_duration_seconds_bucket{le="0.0025"} 1"#);
+    assert_line(&metrics, r#"irsa_sidecar_upstream_request_duration_seconds_bucket{le="+Inf"} 2"#);
 }

@@ -9,7 +9,8 @@
 //! 3. [`issuer`] mints tokens, good and bad; [`kubelet`] puts them where a pod finds them.
 //! 4. [`process`] starts a program; [`raw`] speaks HTTP to it byte by byte; [`blackhole`] swallows connections.
 //! 5. [`namespace`] gives a test a network of its own, with the addresses that SDKs have built in.
-//! 6. [`control`] and the program `sts-emulator` give all this to shells and other languages.
+//! 6. [`node_imds`] is what a sidecar passes metadata requests on to.
+//! 7. [`control`] and the program `sts-emulator` give all this to shells and other languages.
 //!
 //! # Example
 //!
@@ -50,6 +51,7 @@ pub mod issuer;
 pub mod kubelet;
 mod listen;
 pub mod namespace;
+pub mod node_imds;
 pub mod process;
 mod random;
 pub mod raw;
