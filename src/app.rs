@@ -104,9 +104,15 @@ impl Bound {
             sts_endpoint = client.endpoint(),
             "keeping credentials fresh",
         );
-        let offer = Offer { readers: vec![reader], imds: config.imds };
-        let server = serve.run(offer, metrics.clone(), clock.clone(), phases.clone());
         let mut background = JoinSet::new();
+        let passage = config.upstream.map(|settings| {
+            tracing::info!(address = %settings.address, interface = settings.interface, "passing other metadata on");
+            let (passage, task) = upstream::start(settings, clock.clone(), metrics.clone());
+            background.spawn(task);
+            passage
+        });
+        let offer = Offer { readers: vec![reader], imds: config.imds, passage };
+        let server = serve.run(offer, metrics.clone(), clock.clone(), phases.clone());
         background.spawn(hangups.run());
         let (watch, tokens) = watch_token(config.role.token_file.clone(), metrics.clone(), clock.clone());
         background.spawn(watch.run());

@@ -173,7 +173,7 @@ impl Config {
         let imds = imds::imds(&mut parser, listeners.as_deref());
         let authorization = authorization::authorization(&mut parser);
         listen::authorize(&mut parser, listeners.as_mut(), authorization.is_some(), imds.mode);
-        let upstream = upstream::upstream(&mut parser);
+        let upstream = upstream::upstream(&mut parser, listeners.as_deref());
         unbuilt::refuse_what_is_not_built(&mut parser);
         let drain = parser.value(&settings::DRAIN, duration::parse_drain).unwrap_or_default();
         let log = Log::read(&mut parser);

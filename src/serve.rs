@@ -11,7 +11,8 @@
 //! | a response | taken within 10 s |
 //! | an idle connection | kept 75 s |
 //!
-//! A request never causes an outbound call: what is served lies in the cache.
+//! A request never causes a call for credentials: what is served lies in the cache. What else may be asked of the node's
+//! metadata service, a task of `upstream`'s asks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::metrics::Endpoint;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
 use crate::shutdown::Phase;
+use crate::upstream::Passage;
 
 mod accept;
 mod activity;
@@ -85,6 +87,8 @@ struct Opened {
 pub struct Offer {
     pub readers: Vec<Reader>,
     pub imds: config::Imds,
+    /// To the node's own metadata service; none where nothing is passed on.
+    pub passage: Option<Passage>,
 }
 
 /// Ends what is still open when the server is dropped.
@@ -127,12 +131,12 @@ impl Bound {
 
     /// Serves until the phase is `Stopping`, then finishes what is in flight. Dropping it closes everything at once.
     pub async fn run(self, offer: Offer, metrics: Metrics, clock: Clock, mut phase: watch::Receiver<Phase>) {
-        let Offer { readers, imds } = offer;
+        let Offer { readers, imds, passage } = offer;
         let roster = |bound| Roster::new(bound, metrics.clone(), &clock);
         let clients = CutOnDrop(roster(MAX_CONNECTIONS));
         let probes = CutOnDrop(roster(MAX_ADMIN_CONNECTIONS));
         // One for all its addresses: a session opened on one is good on the others.
-        let imds = Arc::new(Imds::new(&readers, &imds));
+        let imds = Arc::new(Imds::new(&readers, &imds, passage));
 
         let mut accepting = JoinSet::new();
         let mut accept = |opened: Opened, surface, roster: &CutOnDrop| {

@@ -120,6 +120,21 @@ fn every_setting_does_what_it_says() {
 }
 
 #[test]
+fn an_upstream_needs_a_listener_that_serves_the_metadata_service() {
+    let variables = prepared()
+        .with("IRSA_SIDECAR_LISTEN", "imds=127.0.0.1:1338")
+        .with("IRSA_SIDECAR_IMDS_UPSTREAM", "http://[fd00:ec2::254%eth0]:8080")
+        .with("IRSA_SIDECAR_IMDS_UPSTREAM_ALLOW", "meta-data/tags/,meta-data/mac");
+    let (config, warnings) = parsed(&variables);
+    assert_eq!(warnings, [""; 0]);
+    let upstream = config.upstream.unwrap();
+    assert_eq!(upstream.address.to_string(), "[fd00:ec2::254]:8080");
+    assert_eq!(upstream.interface.as_deref(), Some("eth0"));
+    let allowed: Vec<_> = upstream.allow.iter().map(|rule| (rule.path.as_str(), rule.is_tree)).collect();
+    assert_eq!(allowed, [("meta-data/tags", true), ("meta-data/mac", false)]);
+}
+
+#[test]
 fn what_an_address_serves_follows_from_the_address() {
     let list = "127.0.0.1:1,imds=127.0.0.1:2,169.254.169.254,[fd00:ec2::254]:8080,169.254.170.2,169.254.170.23:80,\
                 fd00:ec2::23,[fd00:ec2::254]";
@@ -387,8 +402,10 @@ fn what_is_right_alone_may_be_wrong_together() {
 #[test]
 fn what_works_but_hardly_as_meant_is_a_warning() {
     let newline = Content::new("newline", b"0123456789abcdef\n");
-    let cases: [(Set<'_>, &str); 15] = [
+    let cases: [(Set<'_>, &str); 17] = [
         (&[("IRSA_SIDECAR_IMDS", "required")], "ImdsIdle"),
+        (&[("IRSA_SIDECAR_IMDS_UPSTREAM", "http://10.0.0.1:8080")], "ImdsUpstreamIdle"),
+        (&[("IRSA_SIDECAR_IMDS_UPSTREAM_ALLOW", "default")], "ImdsUpstreamAllowIdle"),
         (&[("IRSA_SIDECAR_ALLOW_UNAUTHENTICATED", "127.0.0.1:9911")], "AllowUnauthenticatedIdle"),
         (
             &[

@@ -7,7 +7,9 @@
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
+use crate::config::Listener;
 use crate::config::PathRule;
+use crate::config::Serves;
 use crate::config::Upstream;
 use crate::config::mistake::Reason;
 use crate::config::mistake::quoted;
@@ -25,7 +27,7 @@ const HTTP: u16 = 80;
 /// Linux's own bound on the name of an interface, in bytes.
 const LONGEST_INTERFACE: usize = 15;
 
-pub(super) fn upstream(parser: &mut Parser<'_>) -> Option<Upstream> {
+pub(super) fn upstream(parser: &mut Parser<'_>, listeners: Option<&[Listener]>) -> Option<Upstream> {
     let place = parser.value(&IMDS_UPSTREAM, parse_place);
     let list = parser.given(&IMDS_UPSTREAM_ALLOW);
     let allow = match &list {
@@ -39,6 +41,12 @@ pub(super) fn upstream(parser: &mut Parser<'_>) -> Option<Upstream> {
         parser.warn("ImdsUpstreamAllowIdle", message);
     }
     let (address, interface) = place?;
+    let serves_it = |listener: &Listener| listener.serves == Serves::Imds;
+    if listeners.is_some_and(|listeners| !listeners.iter().any(serves_it)) {
+        let setting = IMDS_UPSTREAM.variable;
+        let message = format!("{setting} does nothing: no listener serves the metadata service (IMDS)");
+        parser.warn("ImdsUpstreamIdle", message);
+    }
     Some(Upstream { address, interface, allow })
 }
 

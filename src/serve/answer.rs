@@ -31,7 +31,7 @@ pub(super) struct Answer {
     more: Vec<(HeaderName, HeaderValue)>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Kind {
     Json,
     Text,
@@ -39,6 +39,8 @@ enum Kind {
     /// As EC2's metadata service names it.
     Plain,
     Html,
+    /// As the node's metadata service names it.
+    Passed(HeaderValue),
 }
 
 #[derive(Serialize)]
@@ -77,6 +79,11 @@ impl Answer {
         Self::new(status, Kind::Html, body.into())
     }
 
+    /// What the node's metadata service answered.
+    pub(super) fn passed(status: StatusCode, kind: Option<HeaderValue>, body: Bytes) -> Self {
+        Self::new(status, kind.map_or(Kind::Plain, Kind::Passed), body)
+    }
+
     pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Self {
         let body = serde_json::to_vec(&ErrorBody { code, message }).expect("two strings must serialize");
         Self::new(status, Kind::Json, body.into())
@@ -108,6 +115,7 @@ impl Answer {
             Kind::Metrics => METRICS,
             Kind::Plain => PLAIN,
             Kind::Html => HTML,
+            Kind::Passed(kind) => kind,
         };
         headers.insert(header::CONTENT_TYPE, kind);
         headers.insert(header::CACHE_CONTROL, NO_STORE);

@@ -18,13 +18,16 @@ use crate::clock::Reading;
 use crate::contract;
 use crate::serve::answer::Answer;
 use crate::serve::answer::CREDENTIALS_EXPIRED;
+use crate::serve::imds::PassOn;
 
-/// What comes of a request for credentials.
+/// What comes of a request.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Now(Answer),
     /// There never were credentials: they may come any moment.
     AwaitFirst(Wait),
+    /// The node's metadata service is asked.
+    PassOn(PassOn),
 }
 
 /// A wait for the first credentials.

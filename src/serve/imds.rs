@@ -7,6 +7,7 @@
 //! | `GET /latest/meta-data/iam/security-credentials/` | the one role's name, with no newline: half of the clients do not trim it |
 //! | `GET …/iam/security-credentials/{role}` | its credentials; 404 for every other name |
 //! | `GET …/iam/info`, `…/placement/…`, `…/instance-…`, `/latest/dynamic/instance-identity/document` | what is known |
+//! | what `--imds-upstream-allow` lists | the node's own metadata service's answer; ours wins where we know one |
 //! | anything else | 404, so that nothing can fall through to the node's metadata |
 //!
 //! Under `latest` and every dated version, with and without a slash at the end, and with doubled ones. A session token that
@@ -14,6 +15,7 @@
 //!
 //! Every answer that is not EC2's says why in the header `X-Irsa-Sidecar-Error`, which no SDK reads.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use hyper::Method;
@@ -35,13 +37,18 @@ use crate::serve::held;
 use crate::serve::held::Form;
 use crate::serve::held::Outcome;
 use crate::serve::refusal::Refusal;
+use crate::upstream::Passage;
 
 mod document;
 mod page;
+mod pass;
 mod path;
 mod session;
 mod tree;
 
+pub(super) use pass::PassOn;
+
+use document::Document;
 use session::Sessions;
 use tree::Found;
 use tree::Leaf;
@@ -64,12 +71,13 @@ pub(super) struct Imds {
     mode: ImdsMode,
     tree: Tree,
     sessions: Sessions,
+    passage: Option<Passage>,
 }
 
 impl Imds {
-    pub(super) fn new(readers: &[Reader], settings: &config::Imds) -> Self {
+    pub(super) fn new(readers: &[Reader], settings: &config::Imds, passage: Option<Passage>) -> Self {
         let tree = Tree::new(held::default_role(readers), settings);
-        Self { mode: settings.mode, tree, sessions: Sessions::new() }
+        Self { mode: settings.mode, tree, sessions: Sessions::new(), passage }
     }
 
     pub(super) fn answer(&self, caller: Caller, door: &Door, head: &Parts, now: Reading) -> Outcome {
@@ -127,10 +135,16 @@ impl Imds {
         if segments == SESSION_PATH {
             return Err(Refusal::SessionByPutAlone);
         }
-        let body = match self.tree.find(&segments).ok_or(Refusal::MetadataUnknown)? {
+        let Some(found) = self.tree.find(&segments) else {
+            return self.pass_on(head, None).ok_or(Refusal::MetadataUnknown);
+        };
+        let body = match found {
             Found::Directory(names) => names,
             Found::Leaf(Leaf::Value(value)) => value.clone(),
-            Found::Leaf(Leaf::Document(document)) => document.body(),
+            Found::Leaf(Leaf::Document(document)) => match self.pass_on(head, Some(document.clone())) {
+                Some(passing) => return Ok(passing),
+                None => document.body(),
+            },
             Found::Leaf(Leaf::Credentials(role)) => return Ok(held::serve(role, FORM, now)),
             Found::Leaf(Leaf::Info { role, instance_profile_arn }) => {
                 let state = role.load();
@@ -142,13 +156,22 @@ impl Imds {
         };
         Ok(Outcome::Now(Answer::plain(StatusCode::OK, body)))
     }
+
+    /// The list judges the path as it came, by rules of its own: stricter ones than ours.
+    fn pass_on(&self, head: &Parts, ours: Option<Document>) -> Option<Outcome> {
+        let passage = self.passage.as_ref()?;
+        let path = passage.allows(head.uri.path())?;
+        Some(Outcome::PassOn(PassOn::new(passage.clone(), path, ours)))
+    }
 }
 
 /// As EC2's own refuses, with our reason in a header for whoever looks for it.
 pub(super) fn refuse(refusal: Refusal) -> Answer {
-    let why = format!("{}: {refusal}", refusal.code());
-    let answer = page::of(refusal.status()).allowing(refusal.allowed());
-    match HeaderValue::try_from(why) {
+    explained(page::of(refusal.status()).allowing(refusal.allowed()), refusal.code(), &refusal)
+}
+
+fn explained(answer: Answer, code: &str, why: &dyn Display) -> Answer {
+    match HeaderValue::try_from(format!("{code}: {why}")) {
         Ok(why) => answer.with(contract::HEADER_ERROR, why),
         Err(_) => answer,
     }

@@ -115,6 +115,13 @@ impl Service {
                     this.finish(answer, head, now.steady)
                 }))
             }
+            Outcome::PassOn(passing) => {
+                let this = self.clone();
+                Reply::Pending(Box::pin(async move {
+                    let answer = passing.over().await;
+                    this.finish(answer, head, now.steady)
+                }))
+            }
         }
     }
 

@@ -13,11 +13,14 @@ use http_body_util::Empty;
 use hyper::Method;
 use hyper::Request;
 use hyper::header::CONTENT_TYPE;
+use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::contract::HEADER_METADATA_TOKEN;
+use crate::contract::HEADER_METADATA_TOKEN_TTL;
 use crate::secret::Secret;
 use crate::upstream::Allowed;
 use crate::upstream::PassError;
@@ -26,8 +29,6 @@ use crate::upstream::client::Client;
 use crate::upstream::client::Reply;
 
 const PATH_TOKEN: &str = "/latest/api/token";
-const HEADER_TOKEN: &str = "x-aws-ec2-metadata-token";
-const HEADER_TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 /// The longest that there is.
 const TTL: u64 = 21_600;
 /// Leaves a request the time to go on without a session.
@@ -109,7 +110,7 @@ impl Node {
 
     /// A new session, or none where there are none, and when to begin the next.
     async fn begin(&self) -> Result<(Option<Secret>, Duration), PassError> {
-        let ttl = [(HEADER_TTL, HeaderValue::from(TTL))];
+        let ttl = [(HEADER_METADATA_TOKEN_TTL, HeaderValue::from(TTL))];
         let Ok(reply) = timeout(BEGIN, self.client.ask(request(Method::PUT, PATH_TOKEN, ttl))).await else {
             return Ok((None, TRY_AGAIN));
         };
@@ -127,7 +128,7 @@ fn get(path: &Allowed, token: Option<&Secret>) -> Request<Empty<Bytes>> {
         let mut value =
             HeaderValue::from_str(token.expose()).expect("a token that was accepted must be a header");
         value.set_sensitive(true);
-        (HEADER_TOKEN, value)
+        (HEADER_METADATA_TOKEN, value)
     });
     request(Method::GET, path.as_str(), token)
 }
@@ -135,7 +136,7 @@ fn get(path: &Allowed, token: Option<&Secret>) -> Request<Empty<Bytes>> {
 fn request(
     method: Method,
     path: &str,
-    headers: impl IntoIterator<Item = (&'static str, HeaderValue)>,
+    headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
 ) -> Request<Empty<Bytes>> {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
@@ -150,7 +151,8 @@ fn token(reply: &Reply) -> Result<(Secret, Duration), PassError> {
     if text.is_empty() || text.len() > LONGEST_TOKEN || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(PassError::Unintelligible("what it gives for a session token is none"));
     }
-    let told = reply.headers.get(HEADER_TTL).and_then(|value| value.to_str().ok()?.parse().ok());
+    let told =
+        reply.headers.get(HEADER_METADATA_TOKEN_TTL).and_then(|value| value.to_str().ok()?.parse().ok());
     let lasts = Duration::from_secs(told.unwrap_or(TTL).min(TTL));
     Ok((Secret::new(text.to_owned()), lasts * 9 / 10))
 }

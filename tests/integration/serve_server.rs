@@ -85,7 +85,15 @@ fn role_of(name: &str, clock: &Clock) -> (Publisher, Reader) {
 fn run(bound: Bound, readers: Vec<Reader>, clock: &Clock) -> (watch::Sender<Phase>, JoinHandle<()>) {
     let (phase, phases) = shutdown::phases();
     let metrics = Metrics::new("default", &["AccessDenied"]);
-    (phase, tokio::spawn(bound.run(Offer { readers, imds: Imds::default() }, metrics, clock.clone(), phases)))
+    (
+        phase,
+        tokio::spawn(bound.run(
+            Offer { readers, imds: Imds::default(), passage: None },
+            metrics,
+            clock.clone(),
+            phases,
+        )),
+    )
 }
 
 impl Server {

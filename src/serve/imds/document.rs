@@ -29,7 +29,6 @@ impl Document {
     }
 
     /// With what another document says beside it; ours wins.
-    #[allow(dead_code)] // the upstream comes next
     pub(super) fn over(&self, other: &[u8]) -> Self {
         let mut fields: BTreeMap<String, Value> = serde_json::from_slice(other).unwrap_or_default();
         fields.extend(self.0.clone());
