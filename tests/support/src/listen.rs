@@ -69,7 +69,11 @@ impl Listener {
         tls: Option<TlsAcceptor>,
         handler: Handler,
     ) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
+        Self::on(TcpListener::bind(address).await?, tls, handler)
+    }
+
+    /// Bound elsewhere, as in another network namespace.
+    pub(crate) fn on(socket: TcpListener, tls: Option<TlsAcceptor>, handler: Handler) -> io::Result<Self> {
         let address = socket.local_addr()?;
         let serve = Serve { handler, tls };
         let running = Mutex::new(Some(serve.clone().start(socket)));

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
+use tokio::net::TcpListener;
 
 use crate::listen::reply::Paced;
 use crate::listen::{Handler, Listener, Reply, plain};
@@ -33,13 +34,13 @@ const METADATA: [(&str, &str); 14] = [
     ("meta-data/local-ipv4", "10.0.0.1"),
     ("meta-data/mac", "02:00:00:00:00:01"),
     ("meta-data/placement", "availability-zone\nregion"),
-    ("meta-data/placement/availability-zone", "eu-central-1b"),
-    ("meta-data/placement/region", "eu-central-1"),
+    ("meta-data/placement/availability-zone", "eu-north-9b"),
+    ("meta-data/placement/region", "eu-north-9"),
     ("meta-data/tags/instance/team", "shop"),
     ("meta-data/iam/security-credentials", "the-nodes-own-role"),
     ("meta-data/iam/security-credentials/the-nodes-own-role", "{\"AccessKeyId\":\"the-nodes-own-key\"}"),
     ("user-data", "the-nodes-own-script"),
-    ("dynamic/instance-identity/document", "{\"accountId\":\"444455556666\",\"region\":\"eu-central-1\"}"),
+    ("dynamic/instance-identity/document", "{\"accountId\":\"444455556666\",\"region\":\"eu-north-9\"}"),
 ];
 
 /// How it answers.
@@ -95,6 +96,11 @@ struct State {
 
 impl NodeImds {
     pub async fn start(address: SocketAddr) -> io::Result<Self> {
+        Self::on(TcpListener::bind(address).await?)
+    }
+
+    /// Behind a socket that was bound elsewhere, as in the network namespace of a node.
+    pub fn on(socket: TcpListener) -> io::Result<Self> {
         let state = Arc::new(State {
             manner: Mutex::new(Manner::Required),
             sessions: Mutex::default(),
@@ -106,7 +112,7 @@ impl NodeImds {
             let state = Arc::clone(&answering);
             Box::pin(async move { state.answer(request).await }) as Pin<Box<_>>
         });
-        Ok(Self { listener: Listener::bind(address, None, handler).await?, state })
+        Ok(Self { listener: Listener::on(socket, None, handler)?, state })
     }
 
     pub fn address(&self) -> SocketAddr {
