@@ -48,7 +48,10 @@ pub(super) enum Refusal {
     ImdsOff,
     #[error("only GET and HEAD are answered here, and PUT for /latest/api/token")]
     MetadataMethodNotAllowed,
-    #[error("nothing is known under this path, and nothing is passed on to the node's metadata service")]
+    #[error(
+        "nothing is known under this path, and it is not passed on to the node's metadata service: that takes \
+         IRSA_SIDECAR_IMDS_UPSTREAM, and the path in IRSA_SIDECAR_IMDS_UPSTREAM_ALLOW"
+    )]
     MetadataUnknown,
     #[error("a session token is given for PUT /latest/api/token alone, not for a dated version")]
     SessionPathNotLatest,

@@ -4,6 +4,7 @@ use std::fs;
 
 use irsa_sidecar::config::settings_table;
 use irsa_sidecar::sts::ErrorKind;
+use irsa_sidecar::upstream::PassError;
 
 #[test]
 fn the_readme_has_the_settings_as_the_program_knows_them() {
@@ -21,6 +22,23 @@ fn the_readme_explains_every_code_of_a_failed_exchange() {
     let readme = readme();
     for kind in ErrorKind::ALL {
         assert!(readme.contains(&format!("`{}`", kind.code())), "{} is not in README.md", kind.code());
+    }
+}
+
+#[test]
+fn the_readme_explains_every_code_of_what_could_not_be_passed_on() {
+    let readme = readme();
+    for error in [
+        PassError::Timeout,
+        PassError::Unreachable(String::new()),
+        PassError::Busy,
+        PassError::TooLarge,
+        PassError::SessionRefused,
+        PassError::Failed(500),
+        PassError::Unintelligible(""),
+        PassError::Ending,
+    ] {
+        assert!(readme.contains(&format!("`{}`", error.code())), "{} is not in README.md", error.code());
     }
 }
 
