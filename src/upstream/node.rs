@@ -2,7 +2,7 @@
 //!
 //! A session is begun with the first request, lasts 6 hours, and is begun anew ahead of its end, or once when it is
 //! refused (401). One that still holds is better than none: a failed renewal keeps it. Where the service knows no
-//! sessions (403, 404 or 405), or its answer never comes (the node's hop limit is 1, and the pod one hop further), it is
+//! sessions (403, 404, 405 or 501), or its answer never comes (the node's hop limit is 1, and the pod one hop further), it is
 //! asked without one, as the SDKs do, and the session is tried again 5 minutes later.
 
 use std::net::SocketAddr;
@@ -117,7 +117,7 @@ impl Node {
         let reply = reply?;
         match reply.status {
             200 => token(&reply).map(|(token, lasts)| (Some(token), lasts)),
-            403..=405 => Ok((None, TRY_AGAIN)),
+            403..=405 | 501 => Ok((None, TRY_AGAIN)),
             status => Err(PassError::Failed(status)),
         }
     }

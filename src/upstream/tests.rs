@@ -166,7 +166,7 @@ async fn a_session_is_begun_anew_ahead_of_its_end_and_kept_while_that_fails() {
 
 #[tokio::test]
 async fn where_there_are_no_sessions_it_is_asked_without() {
-    for status in [403, 404, 405] {
+    for status in [403, 404, 405, 501] {
         let scene = Scene::start(Manner::NoSessions(status)).await;
         for _ in 0..3 {
             assert_eq!(scene.get(INSTANCE_ID).await, instance_id());
