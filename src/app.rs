@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::authorization::Bell;
+use crate::authorization::Keeper;
 use crate::cache;
 use crate::cache::Problem;
 use crate::clock::Clock;
@@ -78,7 +80,7 @@ pub async fn build(config: Config, clock: Clock) -> Result<Bound, StartError> {
 impl Bound {
     /// Serves until SIGTERM or SIGINT, then drains.
     pub async fn run(self) {
-        let Self { serve, config, clock, client, mut end, hangups: (hangups, hangup_count) } = self;
+        let Self { mut serve, config, clock, client, mut end, hangups: (hangups, hangup_count) } = self;
         let metrics = Metrics::new(&config.role.name, &ErrorKind::ALL.map(ErrorKind::code));
         let (phase, phases) = shutdown::phases();
         let (publisher, reader) =
@@ -96,13 +98,17 @@ impl Bound {
             sts_endpoint = client.endpoint(),
             "keeping credentials fresh",
         );
+        let keeper = serve.keeper();
         let offer = Offer { readers: vec![reader], imds: config.imds };
         let server = serve.run(offer, metrics.clone(), clock.clone(), phases.clone());
         let mut background = JoinSet::new();
         background.spawn(hangups.run());
         let (watch, tokens) = watch_token(config.role.token_file.clone(), metrics.clone(), clock.clone());
         background.spawn(watch.run());
-        background.spawn(tidy(tokens.clone()));
+        background.spawn(tidy(tokens.clone(), keeper.as_ref().map(Keeper::bell)));
+        if let Some(keeper) = keeper {
+            background.spawn(keeper.run(metrics.clone(), clock.clone()));
+        }
         let driver = Driver {
             role: config.role.name.clone(),
             exchange: Arc::new(client),
@@ -142,13 +148,16 @@ async fn drain(mut server: impl Future<Output = ()> + Unpin, phase: &watch::Send
 }
 
 /// Moves to the beat of the token, so that it costs no wake-up.
-async fn tidy(mut beat: Tokens) {
+async fn tidy(mut beat: Tokens, keeper: Option<Bell>) {
     let mut heap = Heap::new();
     // The look at the start is no beat: the first exchange is still to come.
     beat.observe();
     loop {
         beat.looked().await;
         heap.tidy();
+        if let Some(keeper) = &keeper {
+            keeper.ring();
+        }
     }
 }
 

@@ -20,6 +20,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::authorization;
+use crate::authorization::Authorization;
+use crate::authorization::Keeper;
 use crate::cache::Reader;
 use crate::clock::Clock;
 use crate::config;
@@ -28,7 +31,6 @@ use crate::config::Listeners;
 use crate::config::Serves;
 use crate::metrics::Endpoint;
 use crate::metrics::Metrics;
-use crate::secret::Secret;
 use crate::shutdown::Phase;
 
 mod accept;
@@ -70,6 +72,7 @@ const MAX_ADMIN_CONNECTIONS: usize = 64;
 pub struct Bound {
     credentials: Vec<Opened>,
     admin: Opened,
+    keeper: Option<Keeper>,
 }
 
 /// A bound listener.
@@ -77,7 +80,7 @@ struct Opened {
     listener: TcpListener,
     address: SocketAddr,
     endpoint: Endpoint,
-    authorization: Option<Secret>,
+    authorization: Option<Authorization>,
 }
 
 /// What is served.
@@ -92,10 +95,12 @@ struct CutOnDrop(Arc<Roster>);
 
 /// Takes every address, or says which one could not be had. Belongs into a tokio runtime.
 pub fn bind(listeners: &Listeners, admin: &AdminListener) -> Result<Bound, BindError> {
+    let held = listeners.authorization.clone().map(authorization::hold);
+    let (asked_for, keeper) = held.map_or((None, None), |(asked_for, keeper)| (Some(asked_for), keeper));
     let mut credentials = Vec::new();
     for listener in &listeners.listeners {
         if let Some(bound) = listen::credentials(listener)? {
-            let authorization = listeners.authorization.clone().filter(|_| !listener.allow_unauthenticated);
+            let authorization = asked_for.clone().filter(|_| !listener.allow_unauthenticated);
             let (endpoint, authorization) = match listener.serves {
                 Serves::Container => (Endpoint::Container, authorization),
                 // Its clients have no place for the token; that it is open was allowed by name.
@@ -105,7 +110,7 @@ pub fn bind(listeners: &Listeners, admin: &AdminListener) -> Result<Bound, BindE
         }
     }
     let opened = Opened::new(listen::admin(admin)?, admin.address, Endpoint::Admin, None);
-    Ok(Bound { credentials, admin: opened })
+    Ok(Bound { credentials, admin: opened, keeper })
 }
 
 impl Bound {
@@ -119,6 +124,11 @@ impl Bound {
         self.credentials
             .iter()
             .map(|opened| (opened.endpoint, opened.address, opened.authorization.is_some()))
+    }
+
+    /// Whoever follows the file of the authorization token, to be run beside the server, which does not touch files.
+    pub fn keeper(&mut self) -> Option<Keeper> {
+        self.keeper.take()
     }
 
     pub fn admin_address(&self) -> SocketAddr {
@@ -175,7 +185,7 @@ impl Opened {
         listener: TcpListener,
         asked: SocketAddr,
         endpoint: Endpoint,
-        authorization: Option<Secret>,
+        authorization: Option<Authorization>,
     ) -> Self {
         let address = listener.local_addr().unwrap_or(asked);
         Self { listener, address, endpoint, authorization }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::time::timeout_at;
 
+use crate::authorization::Look;
 use crate::cache::Reader;
 use crate::cache::Snapshot;
 use crate::cache::State;
@@ -25,6 +26,8 @@ pub(super) enum Outcome {
     Now(Answer),
     /// There never were credentials: they may come any moment.
     AwaitFirst(Wait),
+    /// The token was another one than is held: its file may hold a newer one.
+    AwaitToken(Look),
 }
 
 /// A wait for the first credentials.
