@@ -82,8 +82,9 @@ async fn whatever_happens_to_the_file_the_last_good_value_is_kept_which_is_said_
     let volume = volume(&world);
     let mut sidecar = start(&world, &volume).await;
     sidecar.wait_until_ready().await;
+    type Break<'a> = &'a dyn Fn() -> std::io::Result<()>;
     let broken = || volume.rotate("AUTHORIZATION\nMARKER");
-    let breaks: [(&str, &str, &dyn Fn() -> std::io::Result<()>); 5] = [
+    let breaks: [(&str, &str, Break<'_>); 5] = [
         ("it is empty", "printf %s", &|| volume.corrupt(Corruption::Empty)),
         ("longer than 4096 bytes", "the token alone", &|| volume.corrupt(Corruption::Oversized)),
         ("a byte outside ASCII", "printf %s", &|| volume.corrupt(Corruption::NotUtf8)),
