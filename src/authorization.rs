@@ -162,6 +162,12 @@ impl Keeper {
         let mut next_read_at = clock.steady();
         loop {
             tokio::select! {
+                // Whoever rings without end cannot put this off.
+                biased;
+                () = at(forget_at) => {
+                    forget_at = None;
+                    self.held.send_modify(|held| held.before = None);
+                }
                 () = bell.0.notified() => {
                     // No timer for the beat, which finds it passed; nothing is missed that rings meanwhile.
                     if next_read_at > clock.steady() {
@@ -175,10 +181,6 @@ impl Keeper {
                     }
                     metrics.authorization_read(result);
                     self.reads.send_modify(|reads| *reads += 1);
-                }
-                () = at(forget_at) => {
-                    forget_at = None;
-                    self.held.send_modify(|held| held.before = None);
                 }
             }
         }

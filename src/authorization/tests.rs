@@ -201,7 +201,7 @@ async fn a_value_from_a_variable_is_looked_for_by_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_akeeper_nobody_waits_for_long() {
+async fn without_a_keeper_nobody_waits_for_long() {
     let mut house = House::new("abandoned");
     let look = house.authorization.look().unwrap();
     house.keeper.abort_all();
