@@ -13,13 +13,19 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::authorization::Bell;
+use crate::authorization::Keeper;
 use crate::cache;
 use crate::cache::Problem;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::Listeners;
+use crate::config::Role;
+use crate::config::Serves;
 use crate::heap::Heap;
 use crate::metrics::Metrics;
 use crate::refresh::driver::Driver;
+use crate::secret::Secret;
 use crate::serve;
 use crate::serve::BindError;
 use crate::serve::Offer;
@@ -30,6 +36,7 @@ use crate::shutdown::Phase;
 use crate::sts::ErrorKind;
 use crate::sts::client::Client;
 use crate::sts::client::ResolveError;
+use crate::token::Token;
 use crate::token::watch::Tokens;
 use crate::token::watch::watch as watch_token;
 use crate::upstream;
@@ -86,7 +93,7 @@ pub async fn build(config: Config, clock: Clock) -> Result<Bound, StartError> {
 impl Bound {
     /// Serves until SIGTERM or SIGINT, then drains.
     pub async fn run(self) {
-        let Self { serve, config, clock, client, mut end, hangups: (hangups, hangup_count) } = self;
+        let Self { mut serve, config, clock, client, mut end, hangups: (hangups, hangup_count) } = self;
         let metrics = Metrics::new(&config.role.name, &ErrorKind::ALL.map(ErrorKind::code));
         let (phase, phases) = shutdown::phases();
         let (publisher, reader) =
@@ -104,6 +111,7 @@ impl Bound {
             sts_endpoint = client.endpoint(),
             "keeping credentials fresh",
         );
+        let keeper = serve.keeper();
         let mut background = JoinSet::new();
         let passage = config.upstream.map(|settings| {
             tracing::info!(address = %settings.address, interface = settings.interface, "passing other metadata on");
@@ -111,12 +119,16 @@ impl Bound {
             background.spawn(task);
             passage
         });
-        let offer = Offer { readers: vec![reader], imds: config.imds, passage };
+        let session_seed = session_seed(&config.listeners, &config.role);
+        let offer = Offer { readers: vec![reader], imds: config.imds, passage, session_seed };
         let server = serve.run(offer, metrics.clone(), clock.clone(), phases.clone());
         background.spawn(hangups.run());
         let (watch, tokens) = watch_token(config.role.token_file.clone(), metrics.clone(), clock.clone());
         background.spawn(watch.run());
-        background.spawn(tidy(tokens.clone()));
+        background.spawn(tidy(tokens.clone(), keeper.as_ref().map(Keeper::bell)));
+        if let Some(keeper) = keeper {
+            background.spawn(keeper.run(metrics.clone(), clock.clone()));
+        }
         let driver = Driver {
             role: config.role.name.clone(),
             exchange: Arc::new(client),
@@ -155,14 +167,24 @@ async fn drain(mut server: impl Future<Output = ()> + Unpin, phase: &watch::Send
     }
 }
 
+/// The token as it lies there at the start, where IMDS is served.
+fn session_seed(listeners: &Listeners, role: &Role) -> Option<Secret> {
+    let is_served = listeners.listeners.iter().any(|listener| listener.serves == Serves::Imds);
+    let token = is_served.then(|| Token::read(&role.token_file).ok()).flatten()?;
+    Some(token.secret().clone())
+}
+
 /// Moves to the beat of the token, so that it costs no wake-up.
-async fn tidy(mut beat: Tokens) {
+async fn tidy(mut beat: Tokens, keeper: Option<Bell>) {
     let mut heap = Heap::new();
     // The look at the start is no beat: the first exchange is still to come.
     beat.observe();
     loop {
         beat.looked().await;
         heap.tidy();
+        if let Some(keeper) = &keeper {
+            keeper.ring();
+        }
     }
 }
 

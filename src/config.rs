@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use crate::config::env::Strings;
 use crate::config::parser::Parser;
-use crate::secret::Secret;
 
 mod authorization;
 mod aws;
@@ -32,6 +31,8 @@ mod unbuilt;
 mod upstream;
 mod url;
 
+pub use authorization::Authorization;
+pub use authorization::AuthorizationFile;
 pub use log::Log;
 pub use log::LogFormat;
 pub use mistake::Mistake;
@@ -79,7 +80,7 @@ pub struct Role {
 pub struct Listeners {
     pub listeners: Vec<Listener>,
     /// When set, every listener asks for it that does not say otherwise.
-    pub authorization: Option<Secret>,
+    pub authorization: Option<Authorization>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod authorities;
+pub mod authorization;
 pub mod backoff;
 pub mod build_info;
 pub mod cache;

@@ -9,6 +9,7 @@
 //! | `exchange_duration_seconds` | role | |
 //! | `token_expiry_timestamp_seconds` | | `exp` of the token last read |
 //! | `token_changes_total`, `token_read_failures_total` | | |
+//! | `authorization_reads_total` | result | reads of the authorization token's file after the start, see [`Reread`] |
 //! | `requests_total` | endpoint, status, sdk | `sdk` is a closed list, see [`Sdk`] |
 //! | `request_duration_seconds` | endpoint | from the end of the request's head to its answer |
 //! | `connections` | endpoint | open now |
@@ -71,8 +72,30 @@ struct Inner {
     token_expiry: Gauge,
     token_changes: Counter,
     token_read_failures: Counter,
+    authorization_reads: [Counter; Reread::ALL.len()],
     surfaces: Surfaces,
     upstream: Upstream,
+}
+
+/// What came of reading a file again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reread {
+    Unchanged,
+    Changed,
+    /// It could not be read, or held nothing good: what was held is kept.
+    Failed,
+}
+
+impl Reread {
+    const ALL: [Self; 3] = [Self::Unchanged, Self::Changed, Self::Failed];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Changed => "changed",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 impl Metrics {
@@ -124,6 +147,15 @@ impl Metrics {
             token_read_failures.clone(),
         );
 
+        let authorization_reads = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        registry.register(
+            "authorization_reads",
+            "Reads of the authorization token's file, by what came of them",
+            authorization_reads.clone(),
+        );
+        let authorization_reads =
+            Reread::ALL.map(|result| authorization_reads.get_or_create_owned(&[("result", result.name())]));
+
         let surfaces = Surfaces::register(&mut registry);
         let upstream = Upstream::register(&mut registry);
 
@@ -137,6 +169,7 @@ impl Metrics {
             token_expiry,
             token_changes,
             token_read_failures,
+            authorization_reads,
             surfaces,
             upstream,
         };
@@ -186,6 +219,10 @@ impl Metrics {
 
     pub fn token_read_failed(&self) {
         self.0.token_read_failures.inc();
+    }
+
+    pub fn authorization_read(&self, result: Reread) {
+        self.0.authorization_reads[result as usize].inc();
     }
 
     pub fn request(&self, endpoint: Endpoint, status: u16, sdk: Sdk, took: Duration) {

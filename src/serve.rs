@@ -21,6 +21,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::authorization;
+use crate::authorization::Authorization;
+use crate::authorization::Keeper;
 use crate::cache::Reader;
 use crate::clock::Clock;
 use crate::config;
@@ -72,6 +75,7 @@ const MAX_ADMIN_CONNECTIONS: usize = 64;
 pub struct Bound {
     credentials: Vec<Opened>,
     admin: Opened,
+    keeper: Option<Keeper>,
 }
 
 /// A bound listener.
@@ -79,16 +83,18 @@ struct Opened {
     listener: TcpListener,
     address: SocketAddr,
     endpoint: Endpoint,
-    authorization: Option<Secret>,
+    authorization: Option<Authorization>,
 }
 
 /// What is served.
-#[derive(Debug)]
+#[allow(missing_debug_implementations)] // holds a secret
 pub struct Offer {
     pub readers: Vec<Reader>,
     pub imds: config::Imds,
     /// To the node's own metadata service; none where nothing is passed on.
     pub passage: Option<Passage>,
+    /// What IMDSv2's sessions are keyed with, so that they outlive a restart; none: with something random.
+    pub session_seed: Option<Secret>,
 }
 
 /// Ends what is still open when the server is dropped.
@@ -96,10 +102,12 @@ struct CutOnDrop(Arc<Roster>);
 
 /// Takes every address, or says which one could not be had. Belongs into a tokio runtime.
 pub fn bind(listeners: &Listeners, admin: &AdminListener) -> Result<Bound, BindError> {
+    let held = listeners.authorization.clone().map(authorization::hold);
+    let (asked_for, keeper) = held.map_or((None, None), |(asked_for, keeper)| (Some(asked_for), keeper));
     let mut credentials = Vec::new();
     for listener in &listeners.listeners {
         if let Some(bound) = listen::credentials(listener)? {
-            let authorization = listeners.authorization.clone().filter(|_| !listener.allow_unauthenticated);
+            let authorization = asked_for.clone().filter(|_| !listener.allow_unauthenticated);
             let (endpoint, authorization) = match listener.serves {
                 Serves::Container => (Endpoint::Container, authorization),
                 // Its clients have no place for the token; that it is open was allowed by name.
@@ -109,7 +117,7 @@ pub fn bind(listeners: &Listeners, admin: &AdminListener) -> Result<Bound, BindE
         }
     }
     let opened = Opened::new(listen::admin(admin)?, admin.address, Endpoint::Admin, None);
-    Ok(Bound { credentials, admin: opened })
+    Ok(Bound { credentials, admin: opened, keeper })
 }
 
 impl Bound {
@@ -125,18 +133,23 @@ impl Bound {
             .map(|opened| (opened.endpoint, opened.address, opened.authorization.is_some()))
     }
 
+    /// Whoever follows the file of the authorization token, to be run beside the server, which does not touch files.
+    pub fn keeper(&mut self) -> Option<Keeper> {
+        self.keeper.take()
+    }
+
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address
     }
 
     /// Serves until the phase is `Stopping`, then finishes what is in flight. Dropping it closes everything at once.
     pub async fn run(self, offer: Offer, metrics: Metrics, clock: Clock, mut phase: watch::Receiver<Phase>) {
-        let Offer { readers, imds, passage } = offer;
         let roster = |bound| Roster::new(bound, metrics.clone(), &clock);
         let clients = CutOnDrop(roster(MAX_CONNECTIONS));
         let probes = CutOnDrop(roster(MAX_ADMIN_CONNECTIONS));
         // One for all its addresses: a session opened on one is good on the others.
-        let imds = Arc::new(Imds::new(&readers, &imds, passage));
+        let imds = Arc::new(Imds::new(&offer));
+        let readers = offer.readers;
 
         let mut accepting = JoinSet::new();
         let mut accept = |opened: Opened, surface, roster: &CutOnDrop| {
@@ -179,7 +192,7 @@ impl Opened {
         listener: TcpListener,
         asked: SocketAddr,
         endpoint: Endpoint,
-        authorization: Option<Secret>,
+        authorization: Option<Authorization>,
     ) -> Self {
         let address = listener.local_addr().unwrap_or(asked);
         Self { listener, address, endpoint, authorization }

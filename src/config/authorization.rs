@@ -2,12 +2,14 @@
 //!
 //! It is compared byte for byte with what a client sends, so whatever cannot stand in an HTTP header is a mistake:
 //! control characters, bytes outside ASCII, spaces at the ends (which HTTP drops). A trailing newline, which editors
-//! and `echo` leave in a file, is dropped with a warning.
+//! and `echo` leave in a file, is dropped with a warning. A file may change later, and is then read by the same rules.
 
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::config::mistake::Mistake;
 use crate::config::mistake::Reason;
+use crate::config::mistake::Warning;
 use crate::config::parser::Given;
 use crate::config::parser::Parser;
 use crate::config::settings::AUTHORIZATION_TOKEN;
@@ -20,51 +22,109 @@ const MAX_BYTES: usize = 4096;
 /// Below this it could be guessed by trying.
 const COMFORTABLE_BYTES: usize = 16;
 
-pub(super) fn authorization(parser: &mut Parser<'_>) -> Option<Secret> {
+/// What requests for credentials must carry.
+#[derive(Clone)]
+#[allow(missing_debug_implementations)] // holds a secret
+pub struct Authorization {
+    pub token: Secret,
+    /// Where it came from; none for a variable, which never changes.
+    pub file: Option<AuthorizationFile>,
+}
+
+/// The file of `--authorization-token-file`, to be read again.
+#[derive(Clone)]
+#[allow(missing_debug_implementations)] // nothing worth showing
+pub struct AuthorizationFile {
+    given: Given,
+    path: PathBuf,
+    /// What is said of its content at the start, and need not be said again.
+    pub told: Vec<Warning>,
+}
+
+impl From<Secret> for Authorization {
+    fn from(token: Secret) -> Self {
+        Self { token, file: None }
+    }
+}
+
+pub(super) fn authorization(parser: &mut Parser<'_>) -> Option<Authorization> {
     let file = parser.given(&AUTHORIZATION_TOKEN_FILE);
     let value = parser.given(&AUTHORIZATION_TOKEN);
     if let (Some(file), Some(value)) = (&file, &value) {
         let reason = format!("{} is set too, and only one of them can be right", value.spelling);
         parser.conflict(file, reason, "Unset one of them".to_owned());
     }
-    let from_file = file.and_then(|given| from_file(parser, &given));
-    let from_value = value.and_then(|given| {
-        parser.parse(&given, |text| check(text.as_bytes()).map_err(|why| Reason::from(why).hide_value()))
-    });
-    let secret = from_file.or(from_value)?;
-    if secret.len() < COMFORTABLE_BYTES {
-        let message = format!(
-            "the authorization token has only {} bytes and can be guessed; `openssl rand -hex 32` makes a better one",
-            secret.len()
-        );
-        parser.warn("AuthorizationTokenShort", message);
-    }
-    Some(secret)
+    let from_file = file.and_then(|given| from_file(parser, given));
+    let from_value = value.and_then(|given| from_value(parser, &given));
+    from_file.or(from_value)
 }
 
-fn from_file(parser: &mut Parser<'_>, given: &Given) -> Option<Secret> {
-    let path = parser.parse(given, path)?;
-    let content = match read_bounded(&path, MAX_BYTES) {
-        Ok(content) => content,
-        Err(error) => {
-            parser.mistake(given, Reason::of_file(error, "The file must hold the token alone"));
-            return None;
-        }
-    };
-    let (content, had_newline) = without_newline(&content);
-    if had_newline {
-        let message = format!(
-            "the file of {} ends with a newline, which is not part of the token; some SDKs fail on it when they read \
-             the same file (`printf %s` writes none)",
-            given.spelling
-        );
-        parser.warn("AuthorizationTokenNewline", message);
+fn from_value(parser: &mut Parser<'_>, given: &Given) -> Option<Authorization> {
+    let token =
+        parser.parse(given, |text| check(text.as_bytes()).map_err(|why| Reason::from(why).hide_value()))?;
+    if let Some(Warning { code, message }) = too_short(&token) {
+        parser.warn(code, message);
     }
-    parser.parse(given, |_| {
-        check(content).map_err(|why| {
+    Some(token.into())
+}
+
+fn from_file(parser: &mut Parser<'_>, given: Given) -> Option<Authorization> {
+    let path = parser.parse(&given, path)?;
+    let mut file = AuthorizationFile { given, path, told: Vec::new() };
+    match file.try_read() {
+        Ok((token, warnings)) => {
+            for Warning { code, message } in warnings.clone() {
+                parser.warn(code, message);
+            }
+            file.told = warnings;
+            Some(Authorization { token, file: Some(file) })
+        }
+        Err(reason) => {
+            parser.mistake(&file.given, reason);
+            None
+        }
+    }
+}
+
+impl AuthorizationFile {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it holds now, and what should be said about it.
+    pub fn read(&self) -> Result<(Secret, Vec<Warning>), Mistake> {
+        let Given { setting, spelling, value } = &self.given;
+        self.try_read().map_err(|reason| Mistake::wrong(setting, *spelling, value, reason))
+    }
+
+    fn try_read(&self) -> Result<(Secret, Vec<Warning>), Reason> {
+        let content = read_bounded(&self.path, MAX_BYTES)
+            .map_err(|error| Reason::of_file(error, "The file must hold the token alone"))?;
+        let (content, had_newline) = without_newline(&content);
+        let token = check(content).map_err(|why| {
             let why = format!("the file's content ({} bytes, not shown) is no token: {why}", content.len());
             Reason::from(why).mend("Write it with `printf %s TOKEN > FILE`")
-        })
+        })?;
+        let newline = had_newline.then(|| Warning {
+            code: "AuthorizationTokenNewline",
+            message: format!(
+                "the file of {} ends with a newline, which is not part of the token; some SDKs fail on it when they \
+                 read the same file (`printf %s` writes none)",
+                self.given.spelling
+            ),
+        });
+        let warnings = newline.into_iter().chain(too_short(&token)).collect();
+        Ok((token, warnings))
+    }
+}
+
+fn too_short(token: &Secret) -> Option<Warning> {
+    (token.len() < COMFORTABLE_BYTES).then(|| Warning {
+        code: "AuthorizationTokenShort",
+        message: format!(
+            "the authorization token has only {} bytes and can be guessed; `openssl rand -hex 32` makes a better one",
+            token.len()
+        ),
     })
 }
 

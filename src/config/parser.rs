@@ -26,6 +26,7 @@ pub(super) struct Parser<'a> {
 }
 
 /// A value and the name under which it was given.
+#[derive(Clone)]
 pub(super) struct Given {
     pub(super) setting: &'static Setting,
     pub(super) spelling: Spelling,

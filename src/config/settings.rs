@@ -92,7 +92,7 @@ pub static AUTHORIZATION_TOKEN_FILE: Setting = Setting {
     variable: ENV_AUTHORIZATION_TOKEN_FILE,
     value: "FILE",
     default: "",
-    meaning: "a file with what requests for credentials must carry as Authorization (several old SDKs cannot)",
+    meaning: "a file, followed as it changes, with the Authorization that requests must carry (several old SDKs cannot)",
     example: "/etc/irsa-sidecar/authorization-token",
     is_built: true,
 };

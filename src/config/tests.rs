@@ -13,6 +13,7 @@ use super::settings::AWS_SETTINGS;
 use super::settings::SETTINGS;
 use super::settings::Setting;
 use super::*;
+use crate::secret::Secret;
 
 const TOKEN_FILE: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
 
@@ -114,7 +115,7 @@ fn every_setting_does_what_it_says() {
     assert_eq!(config.role.session_duration, Duration::from_secs(12 * 3600));
     assert_eq!(config.role.session_name.as_str(), "shop=app@0");
     assert_eq!(config.role.ca_bundle, Some(pem.0.clone()));
-    assert!(config.listeners.authorization.unwrap().matches(b"a token with 32 bytes, or so...."));
+    assert!(config.listeners.authorization.unwrap().token.matches(b"a token with 32 bytes, or so...."));
     assert_eq!(config.drain, Duration::from_secs(65));
     assert_eq!(config.log, Log { level: LevelFilter::DEBUG, format: LogFormat::Text });
 }
@@ -617,7 +618,7 @@ fn the_authorization_token_is_what_the_file_holds_without_its_last_newline() {
     ] {
         let file = Content::new("newlines", content);
         let parsed = parse(&prepared().with("IRSA_SIDECAR_AUTHORIZATION_TOKEN_FILE", file.path()));
-        let secret = parsed.ok().map(|(config, _)| config.listeners.authorization.unwrap());
+        let secret = parsed.ok().map(|(config, _)| config.listeners.authorization.unwrap().token);
         assert_eq!(secret.as_ref().map(Secret::expose), token, "{:?}", String::from_utf8_lossy(content));
     }
 }

@@ -24,7 +24,7 @@ use crate::metrics::Sdk;
 const REQUEST_BUCKETS: [f64; 12] =
     [0.000_005, 0.000_01, 0.000_025, 0.000_1, 0.000_25, 0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0];
 /// A status that is not in the list is counted under the last, 0.
-const STATUSES: [u16; 9] = [200, 400, 401, 403, 404, 405, 413, 503, 0];
+const STATUSES: [u16; 10] = [200, 400, 401, 403, 404, 405, 413, 503, 504, 0];
 
 /// Which of the HTTP surfaces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -132,7 +132,7 @@ impl Collector for Requests {
             for (status, counts) in STATUSES.iter().zip(&self.0[endpoint as usize]) {
                 for sdk in Sdk::all() {
                     let count = counts[sdk.index()].load(Ordering::Relaxed);
-                    // Others appear when they first happen: twenty-seven names times nine statuses would drown the rest.
+                    // Others appear when they first happen: twenty-seven names times ten statuses would drown the rest.
                     let alerts = matches!(status, 200 | 403 | 503) && sdk == Sdk::OTHER;
                     if count == 0 && !alerts {
                         continue;

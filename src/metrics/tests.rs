@@ -26,6 +26,7 @@ fn every_family_and_every_series_that_an_alert_reads_is_there_from_the_start() {
         "irsa_sidecar_token_expiry_timestamp_seconds 0",
         "irsa_sidecar_token_changes_total 0",
         "irsa_sidecar_token_read_failures_total 0",
+        r#"irsa_sidecar_authorization_reads_total{result="failed"} 0"#,
         r#"irsa_sidecar_requests_total{endpoint="container",status="200",sdk="other"} 0"#,
         r#"irsa_sidecar_requests_total{endpoint="container",status="503",sdk="other"} 0"#,
         r#"irsa_sidecar_request_duration_seconds_count{endpoint="container"} 0"#,

@@ -40,6 +40,10 @@ impl Container {
     pub(super) fn answer(&self, caller: Caller, door: &Door, head: &Parts, now: Reading) -> Outcome {
         match self.reader(caller, door, head) {
             Ok(reader) => held::serve(reader, FORM, now),
+            Err(refusal @ Refusal::AuthorizationTokenMismatch) => match door.look() {
+                Some(look) => Outcome::AwaitToken(look),
+                None => Outcome::Now(refusal.into()),
+            },
             Err(refusal) => Outcome::Now(refusal.into()),
         }
     }

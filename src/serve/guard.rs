@@ -15,7 +15,8 @@ use hyper::Version;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 
-use crate::secret::Secret;
+use crate::authorization::Authorization;
+use crate::authorization::Look;
 use crate::serve::refusal::Refusal;
 
 /// The two ends of a connection, with IPv4 addresses always written as such.
@@ -32,7 +33,7 @@ pub(super) struct Door {
     own: SocketAddr,
     /// `own` as clients write it into `Host`, nearly all of them: comparing is cheaper than parsing.
     usual_host: Option<String>,
-    authorization: Option<Secret>,
+    authorization: Option<Authorization>,
 }
 
 /// Which ports a `Host` may name.
@@ -81,10 +82,15 @@ impl Caller {
 
 impl Door {
     /// Bound to `own`; `authorization` is what a request must carry, none where everyone in the pod may ask.
-    pub(super) fn new(own: SocketAddr, authorization: Option<Secret>) -> Self {
+    pub(super) fn new(own: SocketAddr, authorization: Option<Authorization>) -> Self {
         // `0.0.0.0` and `[::]` are nobody's name.
         let usual_host = (!own.ip().is_unspecified()).then(|| own.to_string());
         Self { own, usual_host, authorization }
+    }
+
+    /// A look for a newer token, after a mismatch; none where it never changes.
+    pub(super) fn look(&self) -> Option<Look> {
+        self.authorization.as_ref()?.look()
     }
 
     pub(super) fn own(&self) -> SocketAddr {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::time::timeout_at;
 
+use crate::authorization::Look;
 use crate::cache::Reader;
 use crate::cache::Snapshot;
 use crate::cache::State;
@@ -28,6 +29,8 @@ pub(super) enum Outcome {
     AwaitFirst(Wait),
     /// The node's metadata service is asked.
     PassOn(PassOn),
+    /// The token was another one than is held: its file may hold a newer one.
+    AwaitToken(Look),
 }
 
 /// A wait for the first credentials.

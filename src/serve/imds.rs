@@ -23,11 +23,10 @@ use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 
-use crate::cache::Reader;
 use crate::clock::Reading;
-use crate::config;
 use crate::config::ImdsMode;
 use crate::contract;
+use crate::serve::Offer;
 use crate::serve::answer::Answer;
 use crate::serve::container::decode;
 use crate::serve::guard;
@@ -75,9 +74,14 @@ pub(super) struct Imds {
 }
 
 impl Imds {
-    pub(super) fn new(readers: &[Reader], settings: &config::Imds, passage: Option<Passage>) -> Self {
-        let tree = Tree::new(held::default_role(readers), settings);
-        Self { mode: settings.mode, tree, sessions: Sessions::new(), passage }
+    pub(super) fn new(offer: &Offer) -> Self {
+        let Offer { readers, imds, passage, session_seed } = offer;
+        Self {
+            mode: imds.mode,
+            tree: Tree::new(held::default_role(readers), imds),
+            sessions: Sessions::new(session_seed.as_ref()),
+            passage: passage.clone(),
+        }
     }
 
     pub(super) fn answer(&self, caller: Caller, door: &Door, head: &Parts, now: Reading) -> Outcome {

@@ -23,6 +23,7 @@ use hyper::http::request::Parts;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::clock::Reading;
 use crate::contract;
 use crate::metrics::Endpoint;
 use crate::metrics::Metrics;
@@ -96,32 +97,40 @@ impl Service {
 
     fn answer(&self, head: Parts) -> Reply {
         self.activity.answering();
-        let place = &*self.place;
-        let now = place.clock.read();
-        let outcome = match &place.surface {
-            // Probes come on connections of their own, and there are few places: nobody keeps one.
-            Surface::Admin(admin) => {
-                Outcome::Now(admin.answer(self.caller, &place.door, &head, now).closing())
-            }
-            Surface::Container(container) => container.answer(self.caller, &place.door, &head, now),
-            Surface::Imds(imds) => imds.answer(self.caller, &place.door, &head, now),
-        };
-        match outcome {
+        let now = self.clock().read();
+        match self.outcome(&head, now) {
             Outcome::Now(answer) => Reply::Ready(Some(self.finish(answer, head, now.steady))),
-            Outcome::AwaitFirst(wait) => {
+            outcome => {
                 let this = self.clone();
                 Reply::Pending(Box::pin(async move {
-                    let answer = wait.over(this.clock().clone()).await;
+                    let answer = this.over(outcome, &head).await;
                     this.finish(answer, head, now.steady)
                 }))
             }
-            Outcome::PassOn(passing) => {
-                let this = self.clone();
-                Reply::Pending(Box::pin(async move {
-                    let answer = passing.over().await;
-                    this.finish(answer, head, now.steady)
-                }))
-            }
+        }
+    }
+
+    fn outcome(&self, head: &Parts, now: Reading) -> Outcome {
+        let (caller, door) = (self.caller, &self.place.door);
+        match &self.place.surface {
+            // Probes come on connections of their own, and there are few places: nobody keeps one.
+            Surface::Admin(admin) => Outcome::Now(admin.answer(caller, door, head, now).closing()),
+            Surface::Container(container) => container.answer(caller, door, head, now),
+            Surface::Imds(imds) => imds.answer(caller, door, head, now),
+        }
+    }
+
+    /// What came of it in the end. Whoever waited for a newer token is judged anew, once.
+    async fn over(&self, mut outcome: Outcome, head: &Parts) -> Answer {
+        if let Outcome::AwaitToken(look) = outcome {
+            look.over().await;
+            outcome = self.outcome(head, self.clock().read());
+        }
+        match outcome {
+            Outcome::Now(answer) => answer,
+            Outcome::AwaitFirst(wait) => wait.over(self.clock().clone()).await,
+            Outcome::PassOn(passing) => passing.over().await,
+            Outcome::AwaitToken(_) => Refusal::AuthorizationTokenMismatch.into(),
         }
     }
 

@@ -24,6 +24,7 @@ use crate::cache::Snapshot;
 use crate::cache::State;
 use crate::clock::Timeline;
 use crate::credentials::Credentials;
+use crate::secret::Secret;
 use crate::serve::accept::Source;
 use crate::serve::connection::Connection;
 use crate::serve::guard::Caller;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods)] // tests may spawn
 
+mod authorization;
 mod client_rules;
 mod command_line;
 mod demo;

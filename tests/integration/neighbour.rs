@@ -23,13 +23,15 @@ impl Neighbour {
         let mut there = Command::new("unshare");
         // It says so when it is there.
         there.args(["--net", "sh", "-c", "echo there; exec sleep infinity"]).stdout(Stdio::piped());
-        let mut child = there.spawn().unwrap();
+        // Its own end is nobody's to wait for: what it would hold open would keep the test from ending.
+        there.stderr(Stdio::null());
+        let mut neighbour = Self(there.spawn().unwrap());
         let mut said = [0; 6];
-        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut said).unwrap();
-        let id = child.id().to_string();
+        std::io::Read::read_exact(neighbour.0.stdout.as_mut().unwrap(), &mut said).unwrap();
+        let id = neighbour.0.id().to_string();
         let done = Command::new("sh").args(["-c", PREPARE, "sh", &id]).output().unwrap();
         assert!(done.status.success(), "{done:?}");
-        Self(child)
+        neighbour
     }
 
     /// Runs a command over there: what it printed.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use irsa_sidecar::contract::CONTAINER_ADDRESSES;
 use irsa_sidecar::contract::IMDS_ADDRESSES;
 use irsa_sidecar::contract::LINK_LOCAL_PORT;
+use support::process::Signal;
 use support::raw;
 use support::raw::RawClient;
 use support::raw::RawResponse;
@@ -42,6 +43,11 @@ pub(crate) fn link_local() -> Vec<SocketAddr> {
     IMDS_ADDRESSES.into_iter().chain(CONTAINER_ADDRESSES).map(at).collect()
 }
 
+fn listen() -> String {
+    let addresses: Vec<String> = link_local().iter().map(ToString::to_string).collect();
+    format!("--listen=127.0.0.1:9911,[::1]:9911,{}", addresses.join(","))
+}
+
 impl Pod {
     /// Credentials held. Belongs behind `in_a_namespace!`.
     pub(crate) async fn start() -> Self {
@@ -54,10 +60,19 @@ impl Pod {
         pod
     }
 
+    /// Ends the sidecar and starts it again, with these arguments beside the listeners.
+    pub(crate) async fn restart(&mut self, arguments: &[&str]) {
+        self.sidecar.process.signal(Signal::TERM).unwrap();
+        assert!(self.sidecar.process.exit().await.unwrap().success());
+        let listen = listen();
+        let all = [&[listen.as_str()], arguments].concat();
+        self.sidecar = Sidecar::start_with(&self.world, &all, &[]).await;
+        self.sidecar.wait_until_ready().await;
+    }
+
     /// Credentials perhaps not held.
     pub(crate) async fn started(world: World, variables: &[(&str, &str)]) -> Self {
-        let addresses: Vec<String> = link_local().iter().map(ToString::to_string).collect();
-        let listen = format!("--listen=127.0.0.1:9911,[::1]:9911,{}", addresses.join(","));
+        let listen = listen();
         let (status, output) = run(&["net-init", &listen], []).await;
         assert_eq!(status, 0, "{output}");
         let sidecar = Sidecar::start_with(&world, &[&listen], variables).await;

@@ -61,7 +61,7 @@ pub(crate) fn start_with(roles: &[&str], authorization: Option<&str>, is_second_
     };
     let listeners = Listeners {
         listeners: vec![listener("127.0.0.1:0", false), listener("[::1]:0", is_second_open)],
-        authorization: authorization.map(|token| Secret::new(token.to_owned())),
+        authorization: authorization.map(|token| Secret::new(token.to_owned()).into()),
     };
     let admin = AdminListener { address: "[::]:0".parse().unwrap(), is_default: true };
     let clock = Clock::system();
@@ -88,7 +88,7 @@ fn run(bound: Bound, readers: Vec<Reader>, clock: &Clock) -> (watch::Sender<Phas
     (
         phase,
         tokio::spawn(bound.run(
-            Offer { readers, imds: Imds::default(), passage: None },
+            Offer { readers, imds: Imds::default(), passage: None, session_seed: None },
             metrics,
             clock.clone(),
             phases,

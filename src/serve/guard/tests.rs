@@ -1,6 +1,8 @@
 use hyper::Request;
 
 use super::*;
+use crate::authorization;
+use crate::secret::Secret;
 
 const TOKEN: &str = "s3cret+/=";
 
@@ -9,7 +11,8 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn door(own: &str, token: Option<&str>) -> Door {
-    Door::new(own.parse().unwrap(), token.map(|token| Secret::new(token.to_owned())))
+    let asked_for = |token: &str| authorization::hold(Secret::new(token.to_owned()).into()).0;
+    Door::new(own.parse().unwrap(), token.map(asked_for))
 }
 
 /// `METHOD TARGET VERSION` and header lines.
