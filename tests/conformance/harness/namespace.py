@@ -5,6 +5,7 @@ process ends, however it ends, the kernel ends whatever it had started.
 """
 
 import os
+import re
 import subprocess
 from functools import cache
 
@@ -32,8 +33,8 @@ def inside():
 def claim(binary, listen, environment):
     """To be called inside: `lo` up, and on it the link-local addresses of `listen`, as the init container does it."""
     _run(["ip", "link", "set", "lo", "up"], environment)
-    if listen:
-        _run([str(binary), "net-init", "--listen", listen], environment)
+    for address in re.findall(r"169\.254\.[0-9.]+|fd00:[0-9a-f:]+", listen):
+        _run(["ip", "addr", "add", f"{address}/{128 if ':' in address else 32}", "dev", "lo", *(["nodad"] if ":" in address else [])], environment)
 
 
 def _run(argv, environment):

@@ -1,6 +1,7 @@
 """Plays side by side, each a process in a namespace of its own, the longest first."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -101,8 +102,10 @@ class Plays:
 
 def _places(base, scratch, name):
     directory, own = base / name.replace(":", "-"), scratch / "scratch" / name.replace(":", "-")
+    # What an earlier run kept there is not this one's.
+    shutil.rmtree(directory, ignore_errors=True)
     for place in (directory, own):
-        place.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True)
     return {"directory": str(directory), "scratch": str(own)}
 
 

@@ -51,18 +51,17 @@ class Emulator:
 class Minio:
     """Somebody else's STS and S3: checks the token against the issuer, and enforces what it gave out."""
 
-    def __init__(self, children, command, directory, scratch, issuer):
+    def __init__(self, children, command, directory, scratch, emulator):
         self.port = free_port()
         self.role_arn = minio.role_arn()
-        serve = minio.serve(command, issuer, scratch, self.port)
+        serve = minio.serve(command, emulator.issuer, scratch, self.port)
         child = children.start(serve.argv, serve.environment, directory, "minio")
 
         def answers():
             must_run(child, Path(directory) / "minio.stderr")
-            request(f"http://127.0.0.1:{self.port}{minio.READY}")
-            return True
+            return minio.ready(self.port, emulator.token_file.read_text())
 
-        children.wait_until("MinIO to be ready", answers)
+        children.wait_until("MinIO to know the issuer", answers)
 
 
 class Moto:

@@ -26,7 +26,7 @@ class Storing(Story):
     def set_up(self):
         emulator = self.stage.emulator
         command = Command(**self.spec["minio"])
-        minio = Minio(self.children, command, self.stage.directory, self.spec["scratch"], emulator.issuer)
+        minio = Minio(self.children, command, self.stage.directory, self.spec["scratch"], emulator)
         self._witness = Relay(minio.port)
         self.sidecar = self.stage.sidecar("sidecar", minio.port, minio.role_arn, listen=self.stage.endpoint.listen)
         self.running = self.stage.application("client")
