@@ -1,6 +1,11 @@
 """Go's part of the matrix: its clients, each a small program built from the module and the sources that it names.
 
-The sources are shared where the SDK's API allows it; each version has its go.mod and go.sum in `modules/`.
+The sources are shared where the SDK's API allows it; each version has its go.mod and go.sum in `modules/`. A new one is
+made beside copies of the sources, in a directory of its own:
+
+    go mod init conformance/client
+    go get github.com/aws/aws-sdk-go@v1.55.8
+    GOFLAGS=-mod=mod go list -deps . >/dev/null      # go.sum holds what the program needs and no more
 """
 
 import json

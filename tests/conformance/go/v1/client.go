@@ -1,7 +1,7 @@
 package main
 
 import (
-	"io/ioutil"
+	"io"
 	"strings"
 
 	"github.com/aws/aws-sdk-go/aws"
@@ -82,6 +82,6 @@ func (c *v1) get(endpoint, bucket, key string) (string, error) {
 		return "", err
 	}
 	defer object.Body.Close()
-	body, err := ioutil.ReadAll(object.Body)
+	body, err := io.ReadAll(object.Body)
 	return string(body), err
 }
