@@ -26,7 +26,7 @@ final class Conversation {
             JsonNode request = JSON.readTree(line);
             try {
                 say(Map.of("ok", answer(application, request)));
-            } catch (Exception raised) {
+            } catch (Exception | LinkageError raised) {
                 say(Map.of("error", whole(raised)));
             }
         }

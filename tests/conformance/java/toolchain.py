@@ -30,6 +30,7 @@ class Client:
     year: int
     versions: dict
     project: str
+    profiles: list
     endpoints: dict
     not_: dict
     needed: str
@@ -48,6 +49,7 @@ def clients():
             c["year"],
             c["versions"],
             c["project"],
+            c.get("profiles", []),
             c["endpoints"],
             c.get("not", {}),
             c["needed"],
@@ -94,9 +96,10 @@ def fetch(client, pom, jars, directory):
     """One Maven at a time: two would write one file of the local repository at once."""
     (version,) = client.versions.values()
     maven = [found("mvn"), "--batch-mode", "--quiet", "--file", str(pom), f"-Dsdk.version={version}"]
+    profiles = [f"--activate-profiles={profile}" for profile in client.profiles]
     with (directory / ".maven.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        said([*maven, COPY, f"-DoutputDirectory={jars}", "-DincludeScope=runtime"])
+        said([*maven, *profiles, COPY, f"-DoutputDirectory={jars}", "-DincludeScope=runtime"])
 
 
 def verify(client, sums, jars):

@@ -3,6 +3,7 @@ import com.amazonaws.regions.DefaultAwsRegionProviderChain;
 import com.amazonaws.services.s3.AmazonS3;
 import com.amazonaws.services.s3.AmazonS3ClientBuilder;
 import com.amazonaws.services.s3.model.Bucket;
+import com.amazonaws.services.s3.model.CreateBucketRequest;
 import com.amazonaws.services.securitytoken.AWSSecurityTokenService;
 import com.amazonaws.services.securitytoken.AWSSecurityTokenServiceClientBuilder;
 import com.amazonaws.services.securitytoken.model.GetCallerIdentityRequest;
@@ -44,7 +45,7 @@ public final class Client implements Application {
 
     @Override
     public void createBucket(String endpoint, String bucket) {
-        s3(endpoint).createBucket(bucket);
+        s3(endpoint).createBucket(new CreateBucketRequest(bucket, region));
     }
 
     @Override
