@@ -74,6 +74,7 @@ class Asking(Story):
     def _outage(self):
         seconds, fresh = self.seconds, self.fresh("sts-down")
         while True:
+            self._let_the_client_fall_behind()
             self.sidecar.sts.close()
             self.sidecar.await_failure(nudge=self.long, patience=seconds)
             deadline = self._end_of_service(seconds)
@@ -101,6 +102,14 @@ class Asking(Story):
             self.must_use(self.fresh("sts-is-back"), new, "started-when-sts-is-back")
         else:
             self.must_come_to_use(self.running, new, "sts-is-back")
+
+    def _let_the_client_fall_behind(self):
+        """What a client caches must end before what the sidecar holds, or it would not ask during the outage."""
+        metric = self.stage.endpoint.metric
+        before = self.sidecar.requests(metric)
+        self.works(self.running, "before-sts-is-down")
+        if not self.long and self.sidecar.requests(metric) == before:
+            self.sidecar.await_new(len(self.sidecar.sts.issued()))
 
     def _end_of_service(self, seconds):
         # STS cuts off parts of a second, and the last fifteenth of a short session is not served.

@@ -5,7 +5,6 @@ process ends, however it ends, the kernel ends whatever it had started.
 """
 
 import os
-import re
 import subprocess
 from functools import cache
 
@@ -30,14 +29,14 @@ def inside():
     return argv
 
 
-def claim(binary, listen, environment):
+def claim(binary, listen):
     """To be called inside: `lo` up, and on it the link-local addresses of `listen`, as the init container does it."""
-    _run(["ip", "link", "set", "lo", "up"], environment)
-    for address in re.findall(r"169\.254\.[0-9.]+|fd00:[0-9a-f:]+", listen):
-        _run(["ip", "addr", "add", f"{address}/{128 if ':' in address else 32}", "dev", "lo", *(["nodad"] if ":" in address else [])], environment)
+    _run(["ip", "link", "set", "lo", "up"])
+    if listen:
+        _run([str(binary), "net-init", "--listen", listen])
 
 
-def _run(argv, environment):
-    done = subprocess.run(argv, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+def _run(argv):
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"`{' '.join(argv)}` ended with status {done.returncode}: {(done.stderr or done.stdout).strip()}")

@@ -30,7 +30,7 @@ class Stage:
     def set(cls, children, spec):
         """To be called inside the play's namespace."""
         directory, endpoint = Path(spec["directory"]), ENDPOINTS[spec["endpoint"]]
-        claim(spec["binary"], endpoint.listen, {})
+        claim(spec["binary"], endpoint.listen)
         wire = Wire(http.USER_AGENT)
         emulator = Emulator(children, spec["emulator"], directory)
         return cls(
