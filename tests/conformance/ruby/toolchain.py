@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from harness.children import Command, Unavailable
@@ -38,7 +39,7 @@ class Client:
     packages: list
     needed: str
 
-    def install(self, directory):  # pylint: disable=unused-argument
+    def install(self, directory):
         """Nothing goes into the cache."""
         with APT_LOCK:
             install(self.id, ["ruby", *self.packages])
@@ -75,9 +76,14 @@ def install(name, packages):
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Unavailable(f"{name} needs Debian's packages {' '.join(missing)}: `apt-get install` them, as root")
     print(f"installing {' '.join(missing)} …", file=sys.stderr, flush=True)
-    # A new machine has no list of packages, and an old list names what is no longer there.
-    step([*APT, "update"])
+    update()
     step([*APT, "install", "--no-install-recommends", *missing])
+
+
+@cache
+def update():
+    """A new machine has no list of packages, and an old list names what is no longer there."""
+    step([*APT, "update"])
 
 
 def is_installed(package):
