@@ -33,9 +33,11 @@ function say(answer) {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
 
-// The SDKs wrap what went wrong: v2 in `originalError`, and its errors have a code for a name.
+// The SDKs wrap what went wrong: v2 in `originalError`, where an error may have a code, a name or neither.
 function told(error) {
   const said = [];
-  for (let at = error; at && said.length < 5; at = at.originalError ?? at.cause) said.push(`${at.code ?? at.name}: ${at.message}`);
+  for (let at = error; at && said.length < 5; at = at.originalError ?? at.cause) {
+    said.push([at.code ?? at.name, at.message].filter(Boolean).join(': '));
+  }
   return said.join('; ');
 }
