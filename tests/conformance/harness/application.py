@@ -53,7 +53,10 @@ class Application:
             raise Failed(f"the client said nothing for {PATIENCE:.0f} s: {self.errors()}") from None
         if line is None:
             raise Failed(f"the client ended: {self.errors()}")
-        return json.loads(line)
+        try:
+            return json.loads(line)
+        except ValueError:
+            raise Failed(f"the client said what is no answer: {line.decode(errors='replace').strip()}") from None
 
     def _read(self, copy):
         with copy.open("wb") as out, self._child.stdout as lines:

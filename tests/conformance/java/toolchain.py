@@ -18,8 +18,9 @@ from harness.children import Command, Unavailable
 
 HERE = Path(__file__).resolve().parent
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
-# Many start side by side, and none lives for long: little memory, one compiler, one collector.
-JVM = ["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+# Many start side by side, and none lives for long: little memory, one compiler, one collector; and no file in /tmp that is
+# named by the process ID alone, which is the same in every play's namespace.
+JVM = ["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
 DEBIAN = "Debian's packages: openjdk-17-jdk-headless and maven"
 
 
