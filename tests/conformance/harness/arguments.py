@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.rows import HERE
 
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target"))
-JOBS = 4
+JOBS = 8
 
 
 class Parser(argparse.ArgumentParser):
