@@ -7,11 +7,13 @@ CARGO_DENY_VERSION := 0.20.2
 TOOLS := $(BUILD_CACHE)/tools
 CARGO_DENY := $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
 
+CONFORMANCE := tests/conformance/run --binary target/release/irsa-sidecar --emulator target/debug/sts-emulator
+
 STAGES := fmt clippy doc test deny build conformance
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: ci
 ci: ## every check, timed, with a table at the end
@@ -48,8 +50,36 @@ build: ## target/release/irsa-sidecar and the STS emulator
 	cargo build --locked -p irsa-sidecar-test-support
 
 .PHONY: conformance
-conformance: build ## real old SDKs against the real binary
-	tests/conformance/run --binary target/release/irsa-sidecar --emulator target/debug/sts-emulator
+conformance: build ## real old SDKs against the real binary, all of them; it needs their toolchains
+	$(CONFORMANCE)
+
+.PHONY: conformance-go
+conformance-go: build ## Go's rows alone
+	$(CONFORMANCE) --language go
+
+.PHONY: conformance-java
+conformance-java: build ## Java's rows alone
+	$(CONFORMANCE) --language java
+
+.PHONY: conformance-javascript
+conformance-javascript: build ## JavaScript's rows alone
+	$(CONFORMANCE) --language javascript
+
+.PHONY: conformance-python
+conformance-python: build ## Python's rows alone
+	$(CONFORMANCE) --language python
+
+.PHONY: conformance-ruby
+conformance-ruby: build ## Ruby's rows alone
+	$(CONFORMANCE) --language ruby
+
+.PHONY: conformance-rust
+conformance-rust: build ## Rust's rows alone
+	$(CONFORMANCE) --language rust
+
+.PHONY: conformance-tools
+conformance-tools: build ## curl's and s3cmd's rows alone
+	$(CONFORMANCE) --language tools
 
 .PHONY: bench
 bench: build ## the figures of the README, beside nginx's (needs nginx and wrk)

@@ -1,4 +1,4 @@
-"""A client process: an application that knows one address for its credentials and lives through the whole story."""
+"""A client process: an application that knows one way to its credentials and lives through the whole story."""
 
 import json
 import queue
@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from harness.children import PATIENCE, Failed
-from harness.world import REGION
+from harness.endpoints import REGION
 
 
 class Raised(Failed):
@@ -15,16 +15,10 @@ class Raised(Failed):
 
 
 class Application:
-    def __init__(self, children, command, directory, name, full_uri, authorization=None):
+    def __init__(self, children, command, directory, name, told):
+        """`told` is what its environment says of AWS, beside the region."""
         directory = Path(directory)
-        environment = {
-            **command.environment,
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": full_uri,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
-        if authorization is not None:
-            environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = authorization
+        environment = {**command.environment, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, **told}
         self._children = children
         self._stderr = directory / f"{name}.stderr"
         self._answers = queue.Queue()
@@ -59,7 +53,10 @@ class Application:
             raise Failed(f"the client said nothing for {PATIENCE:.0f} s: {self.errors()}") from None
         if line is None:
             raise Failed(f"the client ended: {self.errors()}")
-        return json.loads(line)
+        try:
+            return json.loads(line)
+        except ValueError:
+            raise Failed(f"the client said what is no answer: {line.decode(errors='replace').strip()}") from None
 
     def _read(self, copy):
         with copy.open("wb") as out, self._child.stdout as lines:

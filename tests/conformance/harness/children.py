@@ -45,7 +45,9 @@ class Children:
     def start(self, argv, environment, directory, name, **pipes):
         """Its output goes to NAME.stdout and NAME.stderr in the directory, but for what `pipes` says."""
         directory = Path(directory)
-        base = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(directory), "LANG": "C.UTF-8"}
+        home = directory / "home"
+        home.mkdir(exist_ok=True)
+        base = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "LANG": "C.UTF-8"}
         with contextlib.ExitStack() as files:
             for stream in ("stdout", "stderr"):
                 if stream not in pipes:
@@ -61,11 +63,11 @@ class Children:
                 self._running.append(child)
         return child
 
-    def end(self, child):
+    def end(self, child, how=signal.SIGTERM):
         with self._lock:
             if child in self._running:
                 self._running.remove(child)
-        _end([child])
+        _end([child], how)
 
     def end_all(self):
         self._stopping.set()
@@ -73,12 +75,15 @@ class Children:
             running, self._running = self._running, []
         _end(running)
 
+    def pause(self, seconds):
+        """Between two polls."""
+        if self._stopping.wait(seconds):
+            raise Stopped
+
     def wait_until(self, what, condition, patience=PATIENCE):
         """Gives what `condition()` gives once that is true; exceptions of a server not yet there mean "not yet"."""
         deadline = time.monotonic() + patience
         while True:
-            if self._stopping.is_set():
-                raise Stopped
             try:
                 found = condition()
             except OSError:
@@ -87,13 +92,18 @@ class Children:
                 return found
             if time.monotonic() > deadline:
                 raise Failed(f"waited {patience:.0f} s in vain: {what}")
-            self._stopping.wait(POLL)
+            self.pause(POLL)
 
 
-def _end(children):
+def must_run(child, log):
+    if child.poll() is not None:
+        raise Failed(f"it ended with status {child.returncode}:\n{log.read_text(errors='replace').strip()}")
+
+
+def _end(children, how=signal.SIGTERM):
     for child in children:
         if child.poll() is None:
-            child.send_signal(signal.SIGTERM)
+            child.send_signal(how)
     for child in children:
         try:
             child.wait(GRACE)

@@ -1,7 +1,7 @@
 """A TCP relay on loopback between a client and a server: a witness, and a switch.
 
 It passes bytes on unchanged, `Host` header included, and keeps what matters of them: the access key IDs that requests
-were signed with, and the credentials that answers gave out. Closed, its port refuses connections, so that one party
+were signed with, the tokens that were presented, and the credentials that answers gave out. Closed, its port refuses connections, so that one party
 finds the server down while it serves everybody else.
 """
 
@@ -13,7 +13,11 @@ import time
 from harness.ports import free_port
 
 CHUNK = 65536
-SIGNED_WITH = re.compile(rb"Credential=([A-Z0-9]+)/|\r\nauthorization: AWS ([A-Z0-9]+):", re.IGNORECASE)
+SAID = re.compile(
+    # A token is whole when something comes after it; irsa-sidecar sends DurationSeconds.
+    rb"Credential=([A-Z0-9]+)/|\r\nauthorization: AWS ([A-Z0-9]+):|WebIdentityToken=([^&\s]+)&",
+    re.IGNORECASE,
+)
 ISSUED = re.compile(
     rb"<AccessKeyId>([^<]+)</AccessKeyId>|<SecretAccessKey>([^<]+)</SecretAccessKey>|<SessionToken>([^<]+)</SessionToken>"
 )
@@ -26,6 +30,7 @@ class Relay:
         self._lock = threading.Lock()
         self._sockets = set()
         self._signed_with = []
+        self._presented = ""
         self._issued = []
         self._last_issued_at = 0.0
         self._secrets = set()
@@ -45,7 +50,12 @@ class Relay:
     def issued(self):
         """The access key IDs that were given out, in order."""
         with self._lock:
-            return list(self._issued)
+            return [key for key, _ in self._issued]
+
+    def issued_for(self, token):
+        """Those of them for that very token."""
+        with self._lock:
+            return [key for key, presented in self._issued if presented == token]
 
     def last_issued_at(self):
         """When that was, last, by the monotonic clock."""
@@ -89,7 +99,7 @@ class Relay:
         with self._lock:
             self._sockets |= {client, server}
         for source, sink, pattern, note in (
-            (client, server, SIGNED_WITH, self._note_request),
+            (client, server, SAID, self._note_request),
             (server, client, ISSUED, self._note_answer),
         ):
             threading.Thread(target=self._pump, args=(source, sink, pattern, note), daemon=True).start()
@@ -115,12 +125,15 @@ class Relay:
 
     def _note_request(self, match):
         with self._lock:
-            self._signed_with.append((match[1] or match[2]).decode())
+            if match[3]:
+                self._presented = match[3].decode()
+            else:
+                self._signed_with.append((match[1] or match[2]).decode())
 
     def _note_answer(self, match):
         with self._lock:
             if match[1]:
-                self._issued.append(match[1].decode())
+                self._issued.append((match[1].decode(), self._presented))
                 self._last_issued_at = time.monotonic()
             else:
                 self._secrets.add((match[2] or match[3]).decode())

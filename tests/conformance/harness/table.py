@@ -1,34 +1,28 @@
-"""The result as a table, and its place in README.md."""
+"""The results as tables: the long form and what cannot be in this directory's README.md, the short form in the root's."""
 
-from pathlib import Path
+from harness.endpoints import ENDPOINTS
+from harness.markdown import head, line
 
-README = Path(__file__).resolve().parent.parent / "README.md"
-BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
-HEAD = [
-    "| client | year | endpoint | a start | b rotation, refresh | c STS down | d authorization | what it needed |",
-    "|---|---|---|---|---|---|---|---|",
-]
+HEAD = head("client", "year", "endpoint", "a", "b", "c", "d", "e", "sdk", "what it needed")
+CANNOT_HEAD = head("client", "endpoint", "why it cannot")
+SHORT_HEAD = head("client", "year", *ENDPOINTS)
 
 
-def line(client, outcome):
-    marks = ["✔" if passed else "✗" for passed in outcome.passed.values()]
-    return "| " + " | ".join([client.name, str(client.year), "container", *marks, client.needed]) + " |"
+def long_line(verdict):
+    row = verdict.row
+    needed = row.described["needed"]
+    return line(row.name, row.client.year, row.endpoint, *verdict.marks(), ", ".join(verdict.asked_by()), needed)
 
 
-def committed():
-    """The lines that README.md has, head included."""
-    return _parts()[1].strip().splitlines()
+def cannot(impossible):
+    return [*CANNOT_HEAD, *(line(each.name, each.endpoint, each.why) for each in impossible)]
 
 
-def write(lines):
-    before, _, after = _parts()
-    README.write_text(f"{before}{BEGIN}\n" + "\n".join([*HEAD, *lines]) + f"\n{END}{after}", encoding="utf-8")
-
-
-def _parts():
-    text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    table, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{README} must have a line {BEGIN} and after it a line {END}")
-    return before, table, after
+def short(verdicts):
+    """One line for each client: ✔ where every column of the endpoint's row is."""
+    marks = {}
+    for verdict in verdicts:
+        row = verdict.row
+        of_client = marks.setdefault((row.name, row.client.year), dict.fromkeys(ENDPOINTS, "—"))
+        of_client[row.endpoint] = "✗" if "✗" in verdict.marks() else "✔"
+    return [*SHORT_HEAD, *(line(*client, *found.values()) for client, found in marks.items())]

@@ -11,13 +11,13 @@ The first line on stdout says who this is. Then each line on stdin is a request 
 What an SDK raises comes back as {"error": TEXT}. The process ends with its stdin.
 """
 
-import json
 import platform
-import sys
 
 import boto3
 import botocore
 from botocore.client import Config
+
+from protocol import answer
 
 SESSION = boto3.session.Session()
 CLIENTS = {}
@@ -54,23 +54,8 @@ def get(endpoint, bucket, key):
     return client("s3", endpoint).get_object(Bucket=bucket, Key=key)["Body"].read().decode()
 
 
-CALLS = {"who": who, "list": list_buckets, "create_bucket": create_bucket, "put": put, "get": get}
-
-
-def say(answer):
-    sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.flush()
-
-
-def main():
-    say({"boto3": boto3.__version__, "botocore": botocore.__version__, "python": platform.python_version()})
-    for line in iter(sys.stdin.readline, ""):
-        request = json.loads(line)
-        try:
-            say({"ok": CALLS[request.pop("do")](**request)})
-        except Exception as error:
-            say({"error": "%s: %s" % (type(error).__name__, error)})
-
-
 if __name__ == "__main__":
-    main()
+    answer(
+        {"boto3": boto3.__version__, "botocore": botocore.__version__, "python": platform.python_version()},
+        {"who": who, "list": list_buckets, "create_bucket": create_bucket, "put": put, "get": get},
+    )

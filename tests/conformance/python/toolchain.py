@@ -1,7 +1,7 @@
 """Python's part of the matrix: its clients, and how each is installed and started.
 
 The runner asks each language's `toolchain.py` for `clients()`, and of a client `id`, `name`, `year`, `versions`,
-`needed` and `install(cache)`, which gives a `Command`. Virtual environments are kept in the cache under a hash of what
+`endpoints`, `not_`, `needed` and `install(cache)`, which gives a `Command`. Virtual environments are kept in the cache under a hash of what
 went into them, so a changed pin gives a new one.
 """
 
@@ -30,16 +30,19 @@ class Client:
     name: str
     year: int
     versions: dict
+    endpoints: dict
+    not_: dict
+    needed: str
+    program: str
     pythons: list
     shim: bool
-    needed: str
 
     def install(self, directory):
         environment = {"PYTHONDONTWRITEBYTECODE": "1"}
         if self.shim:
             environment["PYTHONPATH"] = str(HERE / "shim")
-        python = install(self.id, self.pythons, directory)
-        return Command([str(python), "-u", str(HERE / "client.py")], environment)
+        python = install(REQUIREMENTS / f"{self.id}.txt", self.pythons, directory)
+        return Command([str(python), "-u", str(HERE / self.program)], environment)
 
 
 @dataclass(frozen=True)
@@ -52,18 +55,30 @@ class Interpreter:
 def clients():
     given = json.loads((HERE / "clients.json").read_text(encoding="utf-8"))
     return [
-        Client(c["id"], c["client"], c["year"], c["versions"], c["python"], c["shim"], c["needed"]) for c in given
+        Client(
+            c["id"],
+            c["client"],
+            c["year"],
+            c["versions"],
+            c["endpoints"],
+            c.get("not", {}),
+            c["needed"],
+            c["program"],
+            c["python"],
+            c["shim"],
+        )
+        for c in given
     ]
 
 
 def moto(directory):
     """The command of moto's server, which is a package of this language whoever the client is."""
-    return Command([str(install("moto", MOTO_PYTHONS, directory)), "-m", "moto.server"], {})
+    return Command([str(install(REQUIREMENTS / "moto.txt", MOTO_PYTHONS, directory)), "-m", "moto.server"], {})
 
 
-def install(name, pythons, directory):
-    """The interpreter of a virtual environment that holds what `requirements/NAME.txt` pins."""
-    requirements = REQUIREMENTS / f"{name}.txt"
+def install(requirements, pythons, directory):
+    """The interpreter of a virtual environment that holds what the file pins."""
+    name = requirements.stem
     interpreter = suitable(name, pythons)
     key = hashlib.sha256(requirements.read_bytes() + interpreter.identity.encode()).hexdigest()[:16]
     wanted = directory / "python" / f"{name}-{key}"
@@ -80,7 +95,9 @@ def build(interpreter, requirements, wanted):
         print(f"installing {wanted.name} ({interpreter.series}) …", file=sys.stderr, flush=True)
         step([interpreter.path, "-m", "venv", str(scratch)])
         pip = [str(scratch / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        step([*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", str(requirements)])
+        # The file names all that is needed. What pip would make of the packages' own words is not asked for: the old
+        # aws command wants a PyYAML that must be built, and works with today's.
+        step([*pip, "--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement", str(requirements)])
         try:
             scratch.rename(wanted)
         except OSError:

@@ -1,0 +1,18 @@
+"""The scenarios beside the matrix: who wins in a pod with web identity, and who is ready first."""
+
+from harness.markdown import head, line
+
+PRECEDENCE_HEAD = head("client", "web identity's variables and FULL_URI", "FULL_URI alone")
+RACE_HEAD = head("client", "endpoint", "client up", "sidecar holds credentials", "first answer", "calls that failed before")
+
+
+def precedence_line(row, found):
+    uses = found.get("uses", {})
+    return line(row.name, uses.get("both", "✗"), uses.get("full_uri", "✗"))
+
+
+def race_line(row, found):
+    def seconds(name):
+        return f"{found.get(name, 0):.2f} s"
+
+    return line(row.name, row.endpoint, seconds("up"), seconds("held"), seconds("signed"), found.get("raised", "✗"))
