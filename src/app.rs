@@ -20,15 +20,14 @@ use crate::cache::Problem;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::Listeners;
-use crate::config::Role;
 use crate::config::Serves;
 use crate::heap::Heap;
 use crate::metrics::Metrics;
 use crate::refresh::driver::Driver;
-use crate::secret::Secret;
 use crate::serve;
 use crate::serve::BindError;
 use crate::serve::Offer;
+use crate::session_key::SessionKey;
 use crate::shutdown;
 use crate::shutdown::EndSignals;
 use crate::shutdown::Hangups;
@@ -36,7 +35,6 @@ use crate::shutdown::Phase;
 use crate::sts::ErrorKind;
 use crate::sts::client::Client;
 use crate::sts::client::ResolveError;
-use crate::token::Token;
 use crate::token::watch::Tokens;
 use crate::token::watch::watch as watch_token;
 use crate::upstream;
@@ -119,8 +117,8 @@ impl Bound {
             background.spawn(task);
             passage
         });
-        let session_seed = session_seed(&config.listeners, &config.role);
-        let offer = Offer { readers: vec![reader], imds: config.imds, passage, session_seed };
+        let session_key = session_key(&config.listeners);
+        let offer = Offer { readers: vec![reader], imds: config.imds, passage, session_key };
         let server = serve.run(offer, metrics.clone(), clock.clone(), phases.clone());
         background.spawn(hangups.run());
         let (watch, tokens) = watch_token(config.role.token_file.clone(), metrics.clone(), clock.clone());
@@ -167,11 +165,10 @@ async fn drain(mut server: impl Future<Output = ()> + Unpin, phase: &watch::Send
     }
 }
 
-/// The token as it lies there at the start, where IMDS is served.
-fn session_seed(listeners: &Listeners, role: &Role) -> Option<Secret> {
-    let is_served = listeners.listeners.iter().any(|listener| listener.serves == Serves::Imds);
-    let token = is_served.then(|| Token::read(&role.token_file).ok()).flatten()?;
-    Some(token.secret().clone())
+/// Where nobody is given a session, nothing needs to be kept.
+fn session_key(listeners: &Listeners) -> SessionKey {
+    let is_needed = listeners.listeners.iter().any(|listener| listener.serves == Serves::Imds);
+    if is_needed { SessionKey::of_the_pod() } else { SessionKey::random() }
 }
 
 /// Moves to the beat of the token, so that it costs no wake-up.

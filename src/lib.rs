@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod refresh;
 pub mod secret;
 pub mod serve;
+pub mod session_key;
 pub mod shutdown;
 pub mod sts;
 pub mod token;

@@ -32,7 +32,7 @@ use crate::config::Listeners;
 use crate::config::Serves;
 use crate::metrics::Endpoint;
 use crate::metrics::Metrics;
-use crate::secret::Secret;
+use crate::session_key::SessionKey;
 use crate::shutdown::Phase;
 use crate::upstream::Passage;
 
@@ -93,8 +93,7 @@ pub struct Offer {
     pub imds: config::Imds,
     /// To the node's own metadata service; none where nothing is passed on.
     pub passage: Option<Passage>,
-    /// What IMDSv2's sessions are keyed with, so that they outlive a restart; none: with something random.
-    pub session_seed: Option<Secret>,
+    pub session_key: SessionKey,
 }
 
 /// Ends what is still open when the server is dropped.

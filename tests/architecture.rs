@@ -19,6 +19,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("heap", &[]),
     ("metrics", &["build_info"]),
     ("secret", &[]),
+    ("session_key", &[]),
     ("shutdown", &[]),
     // Values.
     ("config", &["authorities", "contract", "file", "secret"]),
@@ -49,6 +50,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "credentials",
             "metrics",
             "secret",
+            "session_key",
             "shutdown",
             "upstream",
         ],

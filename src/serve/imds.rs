@@ -75,11 +75,11 @@ pub(super) struct Imds {
 
 impl Imds {
     pub(super) fn new(offer: &Offer) -> Self {
-        let Offer { readers, imds, passage, session_seed } = offer;
+        let Offer { readers, imds, passage, session_key } = offer;
         Self {
             mode: imds.mode,
             tree: Tree::new(held::default_role(readers), imds),
-            sessions: Sessions::new(session_seed.as_ref()),
+            sessions: Sessions::new(session_key),
             passage: passage.clone(),
         }
     }

@@ -379,17 +379,30 @@ async fn rule_19_an_unknown_session_is_401_on_every_path() {
     assert_eq!(asked("GET", "/", &[(TOKEN, &good), (TOKEN, &good)]).await.status, 401);
 }
 
-/// Rust's aws-config keeps its token for six hours, whatever the answer; all others open another session on a 401.
+/// Rust's aws-config and Go v1 keep their token for six hours, whatever the answer.
 #[tokio::test]
-async fn rule_19_a_session_outlives_a_restart_unless_the_web_identity_token_is_another_then() {
+async fn rule_19_a_session_outlives_a_restart_of_the_sidecar() {
     in_a_namespace!();
     let mut pod = Pod::start().await;
     let token = session("21600").await;
-    assert_eq!(asked("GET", "/", &[(TOKEN, &token)]).await.status, 200);
+    pod.world.rotate_token().unwrap();
     pod.restart(&[]).await;
     assert_eq!(asked("GET", "/", &[(TOKEN, &token)]).await.status, 200);
-    pod.world.rotate_token().unwrap();
+    pod.restart(&["--imds=required"]).await;
     assert_eq!(asked("GET", "/", &[(TOKEN, &token)]).await.status, 200);
+}
+
+/// Another pod's shared memory is another.
+#[tokio::test]
+async fn rule_19_a_session_of_another_pod_is_401() {
+    in_a_namespace!();
+    let mut pod = Pod::start().await;
+    let token = session("21600").await;
+    fs::remove_file(format!(
+        "/dev/shm/irsa-sidecar-imds-session-key-{}",
+        rustix::process::geteuid().as_raw()
+    ))
+    .unwrap();
     pod.restart(&[]).await;
     assert_eq!(asked("GET", "/", &[(TOKEN, &token)]).await.status, 401);
     let token = session("21600").await;

@@ -24,6 +24,7 @@ use irsa_sidecar::secret::Secret;
 use irsa_sidecar::serve;
 use irsa_sidecar::serve::Bound;
 use irsa_sidecar::serve::Offer;
+use irsa_sidecar::session_key::SessionKey;
 use irsa_sidecar::shutdown;
 use irsa_sidecar::shutdown::Phase;
 use tokio::io::AsyncReadExt;
@@ -88,7 +89,7 @@ fn run(bound: Bound, readers: Vec<Reader>, clock: &Clock) -> (watch::Sender<Phas
     (
         phase,
         tokio::spawn(bound.run(
-            Offer { readers, imds: Imds::default(), passage: None, session_seed: None },
+            Offer { readers, imds: Imds::default(), passage: None, session_key: SessionKey::random() },
             metrics,
             clock.clone(),
             phases,

@@ -1,10 +1,7 @@
-//! IMDSv2's session tokens, without a memory of them: an end, and a code over it that only this process can make.
+//! IMDSv2's session tokens, without a memory of them: an end, and a code over it that only this pod's sidecar can make.
 //!
-//! The key is made at the start, of the web identity token that lies there then, so that a restarted sidecar still knows the
-//! sessions of the one before: EC2's sessions do not end either, and the Rust SDK keeps its token for six hours, 401 or not.
-//! Whoever can read that token needs no session of ours. Where it cannot be read, or has been rotated between the two
-//! starts, the key is another one; clients then get a 401, and nearly all of them open another session. The end is told on
-//! the boot clock, which nobody sets and which goes on while the machine sleeps.
+//! The key is the pod's (`session_key`), so that sessions outlive a restart of the sidecar as they outlive everything at EC2.
+//! The end is told on the boot clock, which nobody sets and which goes on while the machine sleeps.
 //!
 //! EC2 documents the header, its bounds of 1 to 21,600 seconds, and 400 for what is missing or outside them.
 
@@ -23,11 +20,9 @@ use sha2::Sha256;
 
 use crate::contract::HEADER_METADATA_TOKEN;
 use crate::contract::HEADER_METADATA_TOKEN_TTL;
-use crate::secret::Secret;
 use crate::serve::refusal::Refusal;
+use crate::session_key::SessionKey;
 
-/// Nothing else is ever derived from the same secret.
-const PURPOSE: &[u8] = b"irsa-sidecar: IMDSv2 session tokens, 1";
 const LONGEST: u64 = 21_600;
 const END_BYTES: usize = 8;
 const CODE_BYTES: usize = 32;
@@ -38,10 +33,8 @@ const TOKEN_CHARACTERS: usize = 56;
 pub(super) struct Sessions(Hmac<Sha256>);
 
 impl Sessions {
-    pub(super) fn new(seed: Option<&Secret>) -> Self {
-        let mut key = keyed(seed.map_or(&random(), |seed| seed.expose().as_bytes()));
-        key.update(PURPOSE);
-        Self(keyed(&key.finalize().into_bytes()))
+    pub(super) fn new(key: &SessionKey) -> Self {
+        Self(Hmac::new_from_slice(key.expose()).expect("HMAC must take a key of any length"))
     }
 
     pub(super) fn open(&self, ttl: Duration, now: Duration) -> Bytes {
@@ -67,20 +60,6 @@ impl Sessions {
         code.update(end);
         code
     }
-}
-
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC must take a key of any length")
-}
-
-fn random() -> [u8; CODE_BYTES] {
-    let mut bytes = [0; CODE_BYTES];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())
-            .expect("the kernel must have randomness once it has started a pod");
-    }
-    bytes
 }
 
 /// What a request sends as its session's token. Two of them are none that could be good.
@@ -121,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_session_lasts_as_long_as_it_was_given() {
-        let sessions = Sessions::new(None);
+        let sessions = Sessions::new(&SessionKey::random());
         let token = sessions.open(TTL, NOW);
         assert_eq!(token.len(), TOKEN_CHARACTERS);
         let millisecond = Duration::from_millis(1);
@@ -133,21 +112,20 @@ mod tests {
 
     #[test]
     fn a_token_of_another_process_is_none() {
-        let token = Sessions::new(None).open(TTL, NOW);
-        assert_eq!(Sessions::new(None).left(&token, NOW), None);
+        let token = Sessions::new(&SessionKey::random()).open(TTL, NOW);
+        assert_eq!(Sessions::new(&SessionKey::random()).left(&token, NOW), None);
     }
 
     #[test]
-    fn a_process_that_starts_with_the_same_secret_knows_the_sessions_of_the_one_before() {
-        let seed = |text: &str| Secret::new(text.to_owned());
-        let token = Sessions::new(Some(&seed("eyJ.one.sig"))).open(TTL, NOW);
-        assert_eq!(Sessions::new(Some(&seed("eyJ.one.sig"))).left(&token, NOW), Some(TTL));
-        assert_eq!(Sessions::new(Some(&seed("eyJ.two.sig"))).left(&token, NOW), None);
+    fn a_process_with_the_same_key_knows_the_sessions_of_the_one_before() {
+        let key = SessionKey::random();
+        let token = Sessions::new(&key).open(TTL, NOW);
+        assert_eq!(Sessions::new(&key).left(&token, NOW), Some(TTL));
     }
 
     #[test]
     fn no_byte_of_a_token_can_be_changed() {
-        let sessions = Sessions::new(None);
+        let sessions = Sessions::new(&SessionKey::random());
         let token = sessions.open(TTL, NOW);
         for at in 0..token.len() {
             let mut changed = token.to_vec();

@@ -30,8 +30,10 @@ def inside():
 
 
 def claim(binary, listen):
-    """To be called inside: `lo` up, and on it the link-local addresses of `listen`, as the init container does it."""
+    """To be called inside: what a pod has of its own, and on `lo` the link-local addresses of `listen`, as the init
+    container does it."""
     _run(["ip", "link", "set", "lo", "up"])
+    _run(["mount", "-t", "tmpfs", "tmpfs", "/dev/shm"])
     if listen:
         _run([str(binary), "net-init", "--listen", listen])
 

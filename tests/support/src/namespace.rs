@@ -1,7 +1,7 @@
 //! A network namespace for one test, in which the whole test runs: emulator, program and client.
 //!
 //! A test that needs AWS's link-local addresses, or port 80, begins with [`in_a_namespace!`](crate::in_a_namespace). It is
-//! then run once more, by itself, as a process in a namespace of its own that vanishes with it; what it says and how it
+//! then run once more, by itself, as a process in a namespace of its own that vanishes with it, as does its `/dev/shm`; what it says and how it
 //! ends is what the test says and how it ends. There `lo` is up and nothing leads out.
 
 use std::env;
@@ -10,8 +10,9 @@ use std::process::{Command, Output};
 /// Set for what runs inside.
 const INSIDE: &str = "SUPPORT_IN_A_NAMESPACE";
 /// Ends with the test, whatever becomes of us.
-const UNSHARE: [&str; 4] = ["unshare", "--net", "--fork", "--kill-child"];
-const RUN: &str = "ip link set lo up && exec \"$@\"";
+const UNSHARE: [&str; 5] = ["unshare", "--net", "--mount", "--fork", "--kill-child"];
+/// What a pod has of its own beside the network: shared memory.
+const RUN: &str = "ip link set lo up && mount -t tmpfs tmpfs /dev/shm && exec \"$@\"";
 
 /// Begins a test that runs in a network namespace of its own, and only there.
 #[macro_export]
