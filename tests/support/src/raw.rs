@@ -2,7 +2,7 @@
 //!
 //! It is the tests' magnifying glass (keep-alive, pipelining, half requests, garbage), and fetches the issuer's keys.
 //! It refuses to connect anywhere but to loopback, so that no test can reach the network by a slip; in a
-//! [`namespace`](crate::namespace) of the test's own there is no network to reach.
+//! [`namespace`] of the test's own there is no network to reach.
 
 use std::io;
 use std::net::SocketAddr;
