@@ -17,11 +17,10 @@ import secrets
 import time
 
 from harness.application import Raised
-from harness.children import Failed
+from harness.children import Command, Failed
 from harness.relay import Relay
 from harness.servers import Moto
-from harness.story import Story, must
-from harness.children import Command
+from harness.story import BETWEEN_POLLS, Story, must
 
 LONGEST_SESSION_SECONDS = 240
 
@@ -65,14 +64,15 @@ class Asking(Story):
         if self.long:
             self.sidecar.await_new(len(self.sidecar.sts.issued()), nudge=True)
             self.works(self.running, "after-refresh")
-            self.must_use(self.fresh("after-refresh"), lambda: issued_for(token), "started-after-refresh")
+            self.started_now_must_use(lambda: issued_for(token), "after-refresh")
         else:
             self.must_come_to_use(self.running, lambda: issued_for(token), "refresh")
 
     # ---- STS down, and back ----
 
     def _outage(self):
-        seconds, fresh = self.seconds, self.fresh("sts-down")
+        # Started before: what it takes to start is no part of the outage, and it has asked for nothing yet.
+        seconds, fresh = self.seconds, self.stage.application("client-sts-down")
         while True:
             self._let_the_client_fall_behind()
             self.sidecar.sts.close()
@@ -90,7 +90,7 @@ class Asking(Story):
             seconds *= 2
             self._back(seconds)
             fresh.end()
-            fresh = self.fresh(f"sts-down-{seconds}")
+            fresh = self.stage.application(f"client-sts-down-{seconds}")
         before = len(self.sidecar.sts.issued())
         self._back(seconds)
 
@@ -99,7 +99,7 @@ class Asking(Story):
 
         if self.long:
             self.works(self.running, "sts-is-back")
-            self.must_use(self.fresh("sts-is-back"), new, "started-when-sts-is-back")
+            self.started_now_must_use(new, "when-sts-is-back")
         else:
             self.must_come_to_use(self.running, new, "sts-is-back")
 
@@ -123,7 +123,7 @@ class Asking(Story):
         while not self.long and self.sidecar.requests(metric) == before:
             if time.monotonic() > deadline:
                 raise Failed("while STS was down it did not ask the sidecar again, so its refresh was not seen")
-            self.children.pause(0.5)
+            self.children.pause(BETWEEN_POLLS)
             self.works(self.running, "while-sts-is-down")
 
     def _back(self, seconds):

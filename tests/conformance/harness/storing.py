@@ -51,9 +51,7 @@ class Storing(Story):
         before = len(self.sidecar.sts.issued())
         self.sidecar.await_new(before, nudge=True)
         self.works(self.running, "after-refresh")
-        self.must_use(
-            self.fresh("after-refresh"), lambda: self.sidecar.sts.issued_for(token), "started-after-refresh"
-        )
+        self.started_now_must_use(lambda: self.sidecar.sts.issued_for(token), "after-refresh")
 
     def _outage(self):
         before = len(self.sidecar.sts.issued())
@@ -61,7 +59,7 @@ class Storing(Story):
         self.sidecar.await_failure(nudge=True)
         self.works(self.running, "while-sts-is-down")
         held = self.sidecar.sts.issued()[before - 1 :]
-        self.must_use(self.fresh("sts-down"), lambda: held, "started-while-sts-is-down")
+        self.started_now_must_use(lambda: held, "while-sts-is-down")
         self.sidecar.sts.open()
         self.stage.emulator.rotate_token()
         self.sidecar.await_new(before)

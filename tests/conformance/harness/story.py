@@ -125,14 +125,14 @@ class Story:
 
     # ---- Words of the columns ----
 
-    def fresh(self, why):
-        """A client that has asked for nothing yet."""
-        return self.stage.application(f"client-{why}")
-
     def must_use(self, application, wanted, why):
-        """One call, with nothing but what is in `wanted()` after it."""
+        """One call, with nothing but what is in `wanted()` after it; then that client has done its work."""
         used = self.works(application, why)
         must(set(used) <= set(wanted()), f"{why}: it used {', '.join(used)}, not {', '.join(wanted())}")
+        application.end()
+
+    def started_now_must_use(self, wanted, why):
+        self.must_use(self.stage.application(f"client-{why}"), wanted, f"started-{why}")
 
     def must_come_to_use(self, application, wanted, why):
         """Polls until `wanted()` is used; not one call may fail until then."""
@@ -144,6 +144,8 @@ class Story:
 
     def restart(self, how=signal.SIGTERM):
         """The sidecar goes and comes back while the client runs. Only while it is away the client may raise."""
+        # An outage that went wrong is not this column's.
+        self.sidecar.sts.open()
         self.works(self.running, "before-restart")
         before = len(self.sidecar.sts.issued())
         self.sidecar.end(how)
@@ -162,7 +164,7 @@ class Story:
             self.works(self.running, "after-restart")
         else:
             self.must_come_to_use(self.running, new, "after-restart")
-        self.must_use(self.fresh("after-restart"), new, "started-after-restart")
+        self.started_now_must_use(new, "after-restart")
 
     def used(self, witness, seen, requests=1):
         """The keys of the signed requests since; each must be one that STS gave the sidecar."""
