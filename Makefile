@@ -9,6 +9,8 @@ CARGO_DENY := $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
 
 CONFORMANCE := tests/conformance/run --binary target/release/irsa-sidecar --emulator target/debug/sts-emulator
 
+LANGUAGES := go java javascript python ruby rust tools
+
 STAGES := fmt clippy doc test deny build conformance
 
 .PHONY: help
@@ -50,36 +52,13 @@ build: ## target/release/irsa-sidecar and the STS emulator
 	cargo build --locked -p irsa-sidecar-test-support
 
 .PHONY: conformance
-conformance: build ## real old SDKs against the real binary, all of them; it needs their toolchains
+conformance: build ## real old SDKs against the real binary; conformance-java and so on for one language
 	$(CONFORMANCE)
 
-.PHONY: conformance-go
-conformance-go: build ## Go's rows alone
-	$(CONFORMANCE) --language go
-
-.PHONY: conformance-java
-conformance-java: build ## Java's rows alone
-	$(CONFORMANCE) --language java
-
-.PHONY: conformance-javascript
-conformance-javascript: build ## JavaScript's rows alone
-	$(CONFORMANCE) --language javascript
-
-.PHONY: conformance-python
-conformance-python: build ## Python's rows alone
-	$(CONFORMANCE) --language python
-
-.PHONY: conformance-ruby
-conformance-ruby: build ## Ruby's rows alone
-	$(CONFORMANCE) --language ruby
-
-.PHONY: conformance-rust
-conformance-rust: build ## Rust's rows alone
-	$(CONFORMANCE) --language rust
-
-.PHONY: conformance-tools
-conformance-tools: build ## curl's and s3cmd's rows alone
-	$(CONFORMANCE) --language tools
+# One language's rows alone.
+.PHONY: $(LANGUAGES:%=conformance-%)
+$(LANGUAGES:%=conformance-%): conformance-%: build
+	$(CONFORMANCE) --language $*
 
 .PHONY: bench
 bench: build ## the figures of the README, beside nginx's (needs nginx and wrk)
