@@ -72,6 +72,10 @@ pub struct Look {
     _place: OwnedSemaphorePermit,
 }
 
+/// Too many requests wait for a read: whether this one is right, nobody can say yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Crowded;
+
 /// Asks for a read.
 #[derive(Clone, Debug, Default)]
 pub struct Bell(Arc<Notify>);
@@ -116,13 +120,13 @@ impl Authorization {
         }
     }
 
-    /// For a request that carries another value; none when no read can help, or too many wait for one.
-    pub fn look(&self) -> Option<Look> {
+    /// For a request that carries another value; none where no read can help.
+    pub fn look(&self) -> Result<Option<Look>, Crowded> {
         let Source::Followed(followed) = &self.0 else {
-            return None;
+            return Ok(None);
         };
-        let _place = followed.places.clone().try_acquire_owned().ok()?;
-        Some(Look { reads: followed.reads.clone(), bell: followed.bell.clone(), _place })
+        let _place = followed.places.clone().try_acquire_owned().map_err(|_| Crowded)?;
+        Ok(Some(Look { reads: followed.reads.clone(), bell: followed.bell.clone(), _place }))
     }
 }
 

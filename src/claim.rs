@@ -5,7 +5,8 @@
 //! alone (/32 or /128), and it is the same to ask twice.
 //!
 //! It is a fence for SDKs, not for attackers: whoever binds an IPv6 socket to an interface and to that interface's address
-//! passes `lo` by (over IPv4 the answer is dropped: it seems to come from the pod itself), and so does a raw socket.
+//! passes `lo` by, and so does a raw socket. Over IPv4 the answer is dropped, since it seems to come from the pod itself,
+//! unless `accept_local` is 1.
 //!
 //! All is checked before anything is changed, and when a claim fails those that this run made are taken back. On a node
 //! the same claim would cut off the node itself, so the node's network namespace is refused unless it is asked for.
@@ -50,7 +51,9 @@ pub enum ClaimError {
     UnknownNamespace { why: String },
     #[error("{}", .0.join(", "))]
     OnAnotherInterface(Vec<String>),
-    #[error("lo may have no IPv6 address here, but {0} can be reached through another interface")]
+    #[error(
+        "lo may have no IPv6 address here, but another interface may, so that {0} can be reached through it"
+    )]
     NoIpv6OnLo(IpAddr),
     #[error("{0} is on lo, but what is sent there still goes elsewhere")]
     NotEffective(IpAddr),
@@ -125,8 +128,10 @@ pub fn run(asked: &NetInit) -> Result<Vec<(IpAddr, Outcome)>, ClaimError> {
         return carry_out(&mut netlink, seen.lo.index, &plan::removal(&asked.addresses, &seen));
     }
     let steps = plan::claim(&asked.addresses, &seen, namespace.has_ipv6(&seen.lo.name))?;
+    // Where another interface may have IPv6, a route can come at any moment.
+    let has_ipv6_elsewhere = seen.others.iter().any(|other| namespace.has_ipv6(&other.name));
     for (address, step) in &steps {
-        let is_open = |way| way == Way::Elsewhere;
+        let is_open = |way| way == Way::Elsewhere || has_ipv6_elsewhere;
         if *step == Step::LeaveOut && netlink.way_to(*address).map(is_open).map_err(ClaimError::Netlink)? {
             return Err(ClaimError::NoIpv6OnLo(*address));
         }

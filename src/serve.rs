@@ -6,7 +6,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | connections | 1,024 for all credential listeners together, 64 for admin; above that the one that has kept us waiting longest is closed, and while there is none accepting waits |
+//! | connections | 1,024 for all credential listeners together, 64 of peers outside the pod, 64 for admin; above that the one that has kept us waiting longest is closed, and while there is none accepting waits |
 //! | a request | head at most 8 KiB and 100 headers; 2 s from its first byte to its last; none has a body: one that brings a body is refused and its connection closed |
 //! | a response | taken within 10 s |
 //! | an idle connection | kept 75 s |
@@ -67,6 +67,8 @@ use service::Place;
 use service::Surface;
 
 const MAX_CONNECTIONS: usize = 1024;
+/// Peers outside the pod that reach a link-local address: they are refused, and take nobody's place until they know.
+const MAX_STRANGERS: usize = 64;
 /// Its own bound, so that whoever crowds the one surface cannot starve the probes on the other.
 const MAX_ADMIN_CONNECTIONS: usize = 64;
 
@@ -145,42 +147,46 @@ impl Bound {
     pub async fn run(self, offer: Offer, metrics: Metrics, clock: Clock, mut phase: watch::Receiver<Phase>) {
         let roster = |bound| Roster::new(bound, metrics.clone(), &clock);
         let clients = CutOnDrop(roster(MAX_CONNECTIONS));
+        let strangers = CutOnDrop(roster(MAX_STRANGERS));
         let probes = CutOnDrop(roster(MAX_ADMIN_CONNECTIONS));
         // One for all its addresses: a session opened on one is good on the others.
         let imds = Arc::new(Imds::new(&offer));
         let readers = offer.readers;
 
         let mut accepting = JoinSet::new();
-        let mut accept = |opened: Opened, surface, roster: &CutOnDrop| {
+        let mut accept = |opened: Opened, surface, roster: &CutOnDrop, strangers: Option<&CutOnDrop>| {
             let door = Door::new(opened.address, opened.authorization);
             let place = Arc::new(Place { surface, door, metrics: metrics.clone(), clock: clock.clone() });
             let source = Listening { listener: opened.listener, own: place.door.own() };
-            accepting.spawn(Acceptor::new(source, place, roster.0.clone()).run());
+            let strangers = strangers.map(|strangers| strangers.0.clone());
+            accepting.spawn(Acceptor::new(source, place, roster.0.clone(), strangers).run());
         };
         for opened in self.credentials {
             let surface = match opened.endpoint {
                 Endpoint::Imds => Surface::Imds(imds.clone()),
                 _ => Surface::Container(Container::new(readers.clone())),
             };
-            accept(opened, surface, &clients);
+            accept(opened, surface, &clients, Some(&strangers));
         }
         let admin = Admin { readers, metrics: metrics.clone(), started: clock.read() };
-        accept(self.admin, Surface::Admin(admin), &probes);
+        accept(self.admin, Surface::Admin(admin), &probes, None);
 
         let served = async {
             // Whoever held the phase has gone: that is an end as well.
             let _ = phase.wait_for(|phase| *phase == Phase::Stopping).await;
             accepting.abort_all();
             while accepting.join_next().await.is_some() {}
-            for CutOnDrop(roster) in [&clients, &probes] {
+            for CutOnDrop(roster) in [&clients, &strangers, &probes] {
                 roster.ask(Order::Finish);
             }
             clients.0.empty().await;
+            strangers.0.empty().await;
             probes.0.empty().await;
         };
         tokio::select! {
             () = served => {}
             () = clients.0.watch(&clock) => {}
+            () = strangers.0.watch(&clock) => {}
             () = probes.0.watch(&clock) => {}
         }
     }

@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 pub const BYTES: usize = 32;
 const DIRECTORY: &str = "/dev/shm";
 const NAME: &str = "irsa-sidecar-imds-session-key";
+const NAMES: usize = 16;
 
 /// Has no `Debug`, as a secret has none.
 #[derive(Clone)]
@@ -36,7 +37,12 @@ impl SessionKey {
     /// The one that lies there, else a new one, left there for the next process.
     pub fn of_the_pod() -> Self {
         Self::kept_in(Path::new(DIRECTORY)).unwrap_or_else(|error| {
-            tracing::debug!(%error, "IMDSv2 sessions will end with this process: no key can be kept in {DIRECTORY}");
+            tracing::warn!(
+                code = "SessionKeyNotKept",
+                %error,
+                "no key can be kept in {DIRECTORY}: IMDSv2 sessions end with this process, and clients that do not open \
+                 another on a 401 (the Rust SDK, Go's v1) have no credentials after a restart until theirs would have ended"
+            );
             Self::random()
         })
     }
@@ -55,12 +61,23 @@ impl SessionKey {
         &self.0[..]
     }
 
+    /// Under the first name that is ours or free: whoever shares the directory may have taken some.
     fn kept_in(directory: &Path) -> io::Result<Self> {
-        // Of this user: another's file cannot be trusted, and is not in the way.
-        let path = directory.join(format!("{NAME}-{}", geteuid().as_raw()));
+        let name = format!("{NAME}-{}", geteuid().as_raw());
+        let mut kept = Self::kept_as(&directory.join(&name));
+        for number in 1..NAMES {
+            if kept.is_ok() {
+                break;
+            }
+            kept = Self::kept_as(&directory.join(format!("{name}-{number}")));
+        }
+        kept
+    }
+
+    fn kept_as(path: &Path) -> io::Result<Self> {
         // No link is followed, and nothing that is waited for is opened.
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)?;
+        let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
         let found = rustix::fs::fstat(&file)?;
         let is_ours = found.st_uid == geteuid().as_raw()
             && FileType::from_raw_mode(found.st_mode) == FileType::RegularFile
@@ -135,19 +152,19 @@ mod tests {
     }
 
     #[test]
-    fn what_others_could_have_put_there_is_not_used() {
+    fn what_others_could_have_put_there_is_not_used_and_not_in_the_way() {
         let directory = Directory::new("planted");
         fs::write(directory.file(), [7; BYTES]).unwrap();
         fs::set_permissions(directory.file(), fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(directory.key().is_none(), "others can read it");
-        fs::remove_file(directory.file()).unwrap();
+        let beside = |number| PathBuf::from(format!("{}-{number}", directory.file().display()));
         let elsewhere = directory.0.join("elsewhere");
         fs::write(&elsewhere, [7; BYTES]).unwrap();
-        symlink(&elsewhere, directory.file()).unwrap();
-        assert!(directory.key().is_none(), "it is a link");
-        fs::remove_file(directory.file()).unwrap();
-        fs::create_dir(directory.file()).unwrap();
-        assert!(directory.key().is_none(), "it is a directory");
+        symlink(&elsewhere, beside(1)).unwrap();
+        fs::create_dir(beside(2)).unwrap();
+        let key = directory.key().unwrap();
+        assert_ne!(key, [7; BYTES]);
+        assert_eq!(directory.key().unwrap(), key);
+        assert_eq!(fs::read(beside(3)).unwrap(), key);
         assert!(SessionKey::kept_in(Path::new("/nowhere/at/all")).is_err());
     }
 }

@@ -61,7 +61,22 @@ pub(super) fn listeners(parser: &mut Parser<'_>) -> Option<Vec<Listener>> {
         }
         listeners.push(listener(entry, false));
     }
+    warn_of_half(parser, &listeners);
     Some(listeners)
+}
+
+/// Some SDKs ask one address of IMDS, some the other, and what is not claimed is the node's.
+fn warn_of_half(parser: &mut Parser<'_>, listeners: &[Listener]) {
+    let is_named = |ip: &IpAddr| listeners.iter().any(|listener| listener.address.ip() == *ip);
+    let (named, missing): (Vec<_>, Vec<_>) = IMDS_ADDRESSES.into_iter().partition(is_named);
+    if let ([named], [missing]) = (named.as_slice(), missing.as_slice()) {
+        let message = format!(
+            "{} names {named} and not {missing}, where the node's metadata service, and with it the node's role, stays \
+             in reach; name both",
+            LISTEN.variable
+        );
+        parser.warn("ImdsHalfClaimed", message);
+    }
 }
 
 /// Any address: health and metrics are for the kubelet and for Prometheus.

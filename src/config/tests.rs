@@ -160,7 +160,7 @@ fn what_an_address_serves_follows_from_the_address() {
 fn the_metadata_service_tells_what_the_settings_say_and_no_more() {
     let (config, warnings) = parsed(
         &prepared()
-            .with("IRSA_SIDECAR_LISTEN", "169.254.169.254")
+            .with("IRSA_SIDECAR_LISTEN", "169.254.169.254,fd00:ec2::254")
             .with("IRSA_SIDECAR_IMDS", "required")
             .with("IRSA_SIDECAR_IMDS_AVAILABILITY_ZONE", "eu-central-1a")
             .with("IRSA_SIDECAR_IMDS_INSTANCE_ID", "i-0123456789abcdef0")
@@ -185,7 +185,7 @@ fn a_switched_off_metadata_service_is_no_open_door() {
     let (config, warnings) = parsed(
         &prepared()
             .with("IRSA_SIDECAR_AUTHORIZATION_TOKEN", "0123456789abcdef")
-            .with("IRSA_SIDECAR_LISTEN", "127.0.0.1:1,169.254.169.254")
+            .with("IRSA_SIDECAR_LISTEN", "127.0.0.1:1,169.254.169.254,fd00:ec2::254")
             .with("IRSA_SIDECAR_IMDS", "off"),
     );
     assert_eq!((config.imds.mode, warnings), (ImdsMode::Off, vec![]));
@@ -403,8 +403,10 @@ fn what_is_right_alone_may_be_wrong_together() {
 #[test]
 fn what_works_but_hardly_as_meant_is_a_warning() {
     let newline = Content::new("newline", b"0123456789abcdef\n");
-    let cases: [(Set<'_>, &str); 17] = [
+    let cases: [(Set<'_>, &str); 19] = [
         (&[("IRSA_SIDECAR_IMDS", "required")], "ImdsIdle"),
+        (&[("IRSA_SIDECAR_LISTEN", "127.0.0.1:1,169.254.169.254")], "ImdsHalfClaimed"),
+        (&[("IRSA_SIDECAR_LISTEN", "127.0.0.1:1,[fd00:ec2::254]")], "ImdsHalfClaimed"),
         (&[("IRSA_SIDECAR_IMDS_UPSTREAM", "http://10.0.0.1:8080")], "ImdsUpstreamIdle"),
         (&[("IRSA_SIDECAR_IMDS_UPSTREAM_ALLOW", "default")], "ImdsUpstreamAllowIdle"),
         (&[("IRSA_SIDECAR_ALLOW_UNAUTHENTICATED", "127.0.0.1:9911")], "AllowUnauthenticatedIdle"),

@@ -17,6 +17,7 @@ use crate::config::parser::Parser;
 use crate::config::settings::IMDS_UPSTREAM;
 use crate::config::settings::IMDS_UPSTREAM_ALLOW;
 use crate::contract::DEFAULT_UPSTREAM_ALLOW;
+use crate::contract::IMDS_ADDRESSES;
 use crate::contract::NEVER_PASSED_ON;
 
 /// In a list of one's own: the default list as well.
@@ -46,6 +47,15 @@ pub(super) fn upstream(parser: &mut Parser<'_>, listeners: Option<&[Listener]>) 
         let setting = IMDS_UPSTREAM.variable;
         let message = format!("{setting} does nothing: no listener serves the metadata service (IMDS)");
         parser.warn("ImdsUpstreamIdle", message);
+    }
+    if IMDS_ADDRESSES.contains(&address.ip()) && (interface.is_none() || address.is_ipv4()) {
+        let message = format!(
+            "what {} needs opens the node's metadata service to every process in the pod, its role included, past the \
+             list of what is passed on (an unclaimed address to each, accept_local=1 to one that names the interface); \
+             http://[fd00:ec2::254%eth0] with both addresses claimed, or a proxy on the node, does not",
+            IMDS_UPSTREAM.variable
+        );
+        parser.warn("ImdsUpstreamOpensNode", message);
     }
     Some(Upstream { address, interface, allow })
 }

@@ -19,6 +19,7 @@ use crate::serve::connection;
 use crate::serve::connection::Connection;
 use crate::serve::guard::Caller;
 use crate::serve::roster::Roster;
+use crate::serve::roster::Seat;
 use crate::serve::service::Place;
 use crate::serve::service::Service;
 
@@ -43,6 +44,8 @@ pub(super) struct Acceptor<S> {
     source: S,
     place: Arc<Place>,
     roster: Arc<Roster>,
+    /// For peers outside the pod, who are to be told so and take nobody's place; none where they may ask.
+    strangers: Option<Arc<Roster>>,
     protocol: http1::Builder,
     complaints: Vec<(Option<i32>, Instant)>,
 }
@@ -55,8 +58,13 @@ pub(super) struct Listening {
 }
 
 impl<S: Source> Acceptor<S> {
-    pub(super) fn new(source: S, place: Arc<Place>, roster: Arc<Roster>) -> Self {
-        Self { source, place, roster, protocol: connection::protocol(), complaints: Vec::new() }
+    pub(super) fn new(
+        source: S,
+        place: Arc<Place>,
+        roster: Arc<Roster>,
+        strangers: Option<Arc<Roster>>,
+    ) -> Self {
+        Self { source, place, roster, strangers, protocol: connection::protocol(), complaints: Vec::new() }
     }
 
     /// Accepts until dropped.
@@ -64,7 +72,7 @@ impl<S: Source> Acceptor<S> {
         loop {
             match self.source.accept().await {
                 Ok((stream, caller)) => {
-                    let seat = self.roster.admit(self.place.surface.endpoint(), &self.place.clock).await;
+                    let Some(seat) = self.seat(caller).await else { continue };
                     let service = Service::new(self.place.clone(), caller, seat.activity.clone());
                     spawn(Connection::new(&self.protocol, stream, service, seat));
                 }
@@ -78,6 +86,15 @@ impl<S: Source> Acceptor<S> {
                     sleep(PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// None for a stranger too many, who is not waited for: others would wait as well.
+    async fn seat(&self, caller: Caller) -> Option<Seat> {
+        let (endpoint, clock) = (self.place.surface.endpoint(), &self.place.clock);
+        match &self.strangers {
+            Some(strangers) if !caller.is_local() => strangers.try_admit(endpoint, clock),
+            _ => Some(self.roster.admit(endpoint, clock).await),
         }
     }
 

@@ -114,6 +114,15 @@ impl Activity {
         }
     }
 
+    /// The head has come and a body is to: the time for the whole runs, even where the head was read long before, behind
+    /// other requests.
+    pub(super) fn awaiting_rest(&self) {
+        if self.phase() != Phase::Receiving {
+            self.since.store(0, Relaxed);
+            self.enter(Phase::Receiving);
+        }
+    }
+
     /// The request is whole.
     pub(super) fn answering(&self) {
         self.enter(Phase::Answering);

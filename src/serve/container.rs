@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::http::request::Parts;
 use percent_encoding::percent_decode_str;
 
+use crate::authorization::Crowded;
 use crate::cache::Reader;
 use crate::clock::Reading;
 use crate::contract;
@@ -41,16 +42,22 @@ impl Container {
         match self.reader(caller, door, head) {
             Ok(reader) => held::serve(reader, FORM, now),
             Err(refusal @ Refusal::AuthorizationTokenMismatch) => match door.look() {
-                Some(look) => Outcome::AwaitToken(look),
-                None => Outcome::Now(refusal.into()),
+                Ok(Some(look)) => Outcome::AwaitToken(look),
+                Ok(None) => Outcome::Now(refusal.into()),
+                Err(Crowded) => Outcome::Now(Refusal::AuthorizationTokenBusy.into()),
             },
             Err(refusal) => Outcome::Now(refusal.into()),
         }
     }
 
-    fn reader(&self, caller: Caller, door: &Door, head: &Parts) -> Result<&Reader, Refusal> {
+    /// What the head alone says.
+    pub(super) fn judge(caller: Caller, door: &Door, head: &Parts) -> Result<(), Refusal> {
         guard::check(caller, door, head)?;
-        guard::check_method(&head.method)?;
+        guard::check_method(&head.method)
+    }
+
+    fn reader(&self, caller: Caller, door: &Door, head: &Parts) -> Result<&Reader, Refusal> {
+        Self::judge(caller, door, head)?;
         let Some(rest) = head.uri.path().strip_prefix(contract::PATH_CREDENTIALS) else {
             return Err(Refusal::PathUnknown);
         };

@@ -16,6 +16,7 @@ use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 
 use crate::authorization::Authorization;
+use crate::authorization::Crowded;
 use crate::authorization::Look;
 use crate::serve::refusal::Refusal;
 
@@ -71,7 +72,7 @@ impl Caller {
     }
 
     /// A client of a link-local address on `lo` has that very address; one that routes there has another.
-    fn is_local(self) -> bool {
+    pub(super) fn is_local(self) -> bool {
         self.is_loopback() || self.peer == self.local
     }
 
@@ -89,8 +90,8 @@ impl Door {
     }
 
     /// A look for a newer token, after a mismatch; none where it never changes.
-    pub(super) fn look(&self) -> Option<Look> {
-        self.authorization.as_ref()?.look()
+    pub(super) fn look(&self) -> Result<Option<Look>, Crowded> {
+        self.authorization.as_ref().map_or(Ok(None), Authorization::look)
     }
 
     pub(super) fn own(&self) -> SocketAddr {

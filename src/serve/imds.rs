@@ -95,10 +95,7 @@ impl Imds {
         head: &Parts,
         now: Reading,
     ) -> Result<Outcome, Refusal> {
-        if self.mode == ImdsMode::Off {
-            return Err(Refusal::ImdsOff);
-        }
-        guard::check(caller, door, head)?;
+        self.judge(caller, door, head)?;
         match head.method {
             Method::PUT => self.open_session(head, now).map(Outcome::Now),
             Method::GET | Method::HEAD => {
@@ -111,6 +108,14 @@ impl Imds {
             }
             _ => Err(Refusal::MetadataMethodNotAllowed),
         }
+    }
+
+    /// What the head alone says.
+    pub(super) fn judge(&self, caller: Caller, door: &Door, head: &Parts) -> Result<(), Refusal> {
+        if self.mode == ImdsMode::Off {
+            return Err(Refusal::ImdsOff);
+        }
+        guard::check(caller, door, head)
     }
 
     fn open_session(&self, head: &Parts, now: Reading) -> Result<Answer, Refusal> {

@@ -32,6 +32,10 @@ pub(super) enum Refusal {
         "the token is another one: set AWS_CONTAINER_AUTHORIZATION_TOKEN to the one that irsa-sidecar was given"
     )]
     AuthorizationTokenMismatch,
+    #[error(
+        "the token is another one, and too many others try theirs for us to see whether it is newer: ask again"
+    )]
+    AuthorizationTokenBusy,
     #[error("only GET and HEAD are answered")]
     MethodNotAllowed,
     #[error("the path is not percent-encoded UTF-8")]
@@ -95,6 +99,8 @@ impl Refusal {
                 StatusCode::NOT_FOUND
             }
             Self::BodyNotAccepted => StatusCode::PAYLOAD_TOO_LARGE,
+            // Clients try again after this, and not after a 403.
+            Self::AuthorizationTokenBusy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -110,6 +116,7 @@ impl Refusal {
             Self::HostNotAllowed => "HostNotAllowed",
             Self::AuthorizationTokenMissing => "AuthorizationTokenMissing",
             Self::AuthorizationTokenMismatch => "AuthorizationTokenMismatch",
+            Self::AuthorizationTokenBusy => "AuthorizationTokenBusy",
             Self::MethodNotAllowed | Self::MetadataMethodNotAllowed | Self::SessionByPutAlone => {
                 "MethodNotAllowed"
             }

@@ -138,7 +138,8 @@ impl Roster {
         }
     }
 
-    fn try_admit(self: &Arc<Self>, endpoint: Endpoint, clock: &Clock) -> Option<Seat> {
+    /// A place, if there is one.
+    pub(super) fn try_admit(self: &Arc<Self>, endpoint: Endpoint, clock: &Clock) -> Option<Seat> {
         let activity = {
             let mut members = self.members();
             if members.len() >= self.bound {

@@ -144,15 +144,28 @@ impl Service {
             Surface::Imds(_) => answer.with(SERVER, HeaderValue::from_static(contract::IMDS_SERVER)),
             Surface::Container(_) | Surface::Admin(_) => answer,
         };
+        // A stranger has been told, and keeps no place.
+        let is_stranger = place.surface.endpoint() != Endpoint::Admin && !self.caller.is_local();
+        let answer = if is_stranger { answer.closing() } else { answer };
         answer.into_response(head.headers)
     }
 
-    /// No route takes a body, so none is read: waiting for one would cost memory for each peer that does not send it.
-    fn refuse_body(&self, head: Parts) -> Reply {
+    /// Whether this peer may ask this at all, told by the head alone: whoever may not is told so before a body is waited
+    /// for.
+    fn judge(&self, head: &Parts) -> Result<(), Refusal> {
+        let (caller, door) = (self.caller, &self.place.door);
+        match &self.place.surface {
+            Surface::Admin(_) => guard::check_method(&head.method),
+            Surface::Container(_) => Container::judge(caller, door, head),
+            Surface::Imds(imds) => imds.judge(caller, door, head),
+        }
+    }
+
+    /// The connection ends with it: a body that nobody reads would be taken for the next request.
+    fn refuse(&self, refusal: Refusal, head: Parts) -> Reply {
         self.activity.answering();
-        let refusal = guard::check_method(&head.method).err().unwrap_or(Refusal::BodyNotAccepted);
         let answer = match &self.place.surface {
-            Surface::Imds(_) => imds::refuse(Refusal::BodyNotAccepted),
+            Surface::Imds(_) => imds::refuse(refusal),
             Surface::Container(_) | Surface::Admin(_) => Answer::from(refusal),
         };
         Reply::Ready(Some(self.finish(answer.closing(), head, self.clock().steady())))
@@ -161,15 +174,18 @@ impl Service {
     /// s3fs asks for an IMDSv2 session with a body in chunks of which there are none. It is read to its end, or the next
     /// request on the connection could not be found; until then the request is not whole, and its time runs.
     fn answer_after(&self, head: Parts, body: Incoming) -> Reply {
+        self.activity.awaiting_rest();
         let this = self.clone();
         Reply::Pending(Box::pin(async move {
             let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
             let is_empty = body.is_ok_and(|body| body.to_bytes().is_empty());
-            let reply = if is_empty { this.answer(head) } else { this.refuse_body(head) };
+            let reply =
+                if is_empty { this.answer(head) } else { this.refuse(Refusal::BodyNotAccepted, head) };
             reply.await.unwrap_or_else(|never| match never {})
         }))
     }
 
+    /// No other route takes a body, so none is read: waiting would cost memory for each peer that does not send it.
     fn may_announce_a_body(&self, head: &Parts) -> bool {
         matches!(self.place.surface, Surface::Imds(_)) && head.method == Method::PUT
     }
@@ -183,11 +199,12 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     fn call(&self, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
         if body.is_end_stream() {
-            self.answer(head)
-        } else if self.may_announce_a_body(&head) {
-            self.answer_after(head, body)
-        } else {
-            self.refuse_body(head)
+            return self.answer(head);
+        }
+        match self.judge(&head) {
+            Err(refusal) => self.refuse(refusal, head),
+            Ok(()) if self.may_announce_a_body(&head) => self.answer_after(head, body),
+            Ok(()) => self.refuse(Refusal::BodyNotAccepted, head),
         }
     }
 }

@@ -495,7 +495,7 @@ async fn no_failure_to_accept_ends_the_loop() {
     let mut script: VecDeque<_> =
         [EMFILE, ENFILE, ECONNABORTED, EMFILE].map(|code| Err(io::Error::from_raw_os_error(code))).into();
     script.push_back(Ok(server));
-    let acceptor = Acceptor::new(Script(Mutex::new(script)), house.place.clone(), house.roster.clone());
+    let acceptor = Acceptor::new(Script(Mutex::new(script)), house.place.clone(), house.roster.clone(), None);
     let began = Instant::now();
     tokio::spawn(acceptor.run());
     assert_eq!(ask(&mut client).await, 200);

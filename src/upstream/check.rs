@@ -79,6 +79,9 @@ pub fn check(
         return if is_claimed { Err(own_address(settings.address)) } else { Ok(()) };
     };
     try_interface(ip, through)?;
+    if is_claimed && interface::is_loopback(through) {
+        return Err(own_address(settings.address));
+    }
     if is_claimed && ip.is_ipv4() {
         let sysctl = |name| interface::ipv4_sysctl(through, name);
         if sysctl("accept_local") == Some(0) {

@@ -31,6 +31,13 @@ pub(super) fn names() -> Vec<String> {
     table.lines().filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned())).collect()
 }
 
+/// `IFF_LOOPBACK`. Where it cannot be read, its usual name tells.
+pub(super) fn is_loopback(interface: &str) -> bool {
+    let flags = fs::read_to_string(format!("/sys/class/net/{interface}/flags")).ok();
+    let flags = flags.and_then(|text| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok());
+    flags.map_or(interface == "lo", |flags| flags & 0x8 != 0)
+}
+
 /// The address that this interface sends from.
 pub(super) fn ipv6_of(interface: &str) -> Option<Ipv6Addr> {
     own_ipv6(&fs::read_to_string("/proc/net/if_inet6").ok()?, interface)

@@ -146,7 +146,14 @@ async fn a_thousand_wrong_values_lead_to_few_reads_and_are_in_nobodys_way() {
             for request in 0..10 {
                 let value = format!("wrong-{connection}-{request}");
                 let answer = client.request("GET", CREDENTIALS, &[("Authorization", &value)]).await.unwrap();
-                assert_eq!(answer.status, 403);
+                // Whoever is one too many to be waited for is not refused for good: it may be right.
+                let code = answer.json().unwrap()["code"].as_str().unwrap().to_owned();
+                let expected = match answer.status {
+                    403 => "AuthorizationTokenMismatch",
+                    503 => "AuthorizationTokenBusy",
+                    other => panic!("{other}"),
+                };
+                assert_eq!(code, expected);
             }
         });
     }

@@ -96,6 +96,13 @@ async fn rule_05_a_claimed_imds_that_is_switched_off_says_403_to_everything() {
             assert_eq!(answer.status, 403, "{method} {path}");
         }
     }
+    // Nor is a body waited for.
+    for method in ["GET", "PUT"] {
+        let mut client = RawClient::connect(imds()).await.unwrap();
+        let head = format!("{method} /latest/api/token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n");
+        client.send(head).await.unwrap();
+        assert_eq!(client.response().await.unwrap().status, 403, "{method}");
+    }
     // The other addresses are another matter.
     assert_eq!(raw::get(ecs(), CREDENTIALS).await.unwrap().status, 200);
 }

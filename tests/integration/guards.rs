@@ -58,6 +58,10 @@ async fn a_neighbour_that_routes_the_addresses_through_the_pod_is_refused() {
         let token = format!("http://{address}/latest/api/token");
         let answer = neighbour.run(&[&put[..], &[&token]].concat());
         assert!(answer.starts_with("HTTP/1.1 403 "), "{token}: {answer}");
+        // Nor is a body waited for, or told from another.
+        let answer = neighbour.run(&[&put[..], &["-H", "Expect:", "--data", "x", &token]].concat());
+        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("PeerNotLocal"), "{token}: {answer}");
+        assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
     }
     // The pod's own address on the network has no door at all, but for health.
     for port in ["80", "9911"] {
@@ -66,7 +70,7 @@ async fn a_neighbour_that_routes_the_addresses_through_the_pod_is_refused() {
         assert!(answer.ends_with("000"), "{url}: {answer}");
     }
     let metrics = pod.sidecar.metrics().await;
-    let refused = r#"irsa_sidecar_requests_total{endpoint="imds",status="403",sdk="curl"} 6"#;
+    let refused = r#"irsa_sidecar_requests_total{endpoint="imds",status="403",sdk="curl"} 8"#;
     assert!(metrics.contains(refused), "{metrics}");
 }
 

@@ -116,7 +116,12 @@ async fn serve_does_not_start_where_nothing_could_be_passed_on() {
     claim(BOTH).await;
     let world = World::start().await.unwrap();
     let node = Node::join().await;
-    for upstream in ["http://169.254.169.254", "http://[fd00:ec2::254]:8080", "http://10.92.0.2:8080"] {
+    for upstream in [
+        "http://169.254.169.254",
+        "http://[fd00:ec2::254]:8080",
+        "http://10.92.0.2:8080",
+        "http://[fd00:ec2::254%lo]",
+    ] {
         let told = refusal(&world, upstream).await;
         assert!(told.contains("UpstreamIsSelf") && told.contains("%eth0"), "{told}");
     }

@@ -142,6 +142,21 @@ async fn requests_in_one_packet_are_answered_in_order() {
     assert_eq!(statuses, [200, 200, 404, 200]);
 }
 
+/// The 2 s of a request run where its head came along with the request before, too: what is idle has 75 s.
+#[tokio::test]
+async fn a_body_that_never_comes_is_not_waited_for_behind_another_request() {
+    in_a_namespace!();
+    let pod = Pod::start().await;
+    let mut client = raw::RawClient::connect(imds()).await.unwrap();
+    let ttl = "X-aws-ec2-metadata-token-ttl-seconds: 60\r\nTransfer-Encoding: chunked\r\n";
+    let both = format!("GET / HTTP/1.1\r\n{HOST}\r\nPUT /latest/api/token HTTP/1.1\r\n{HOST}{ttl}\r\n");
+    client.send(both).await.unwrap();
+    assert_eq!(client.response().await.unwrap().status, 200);
+    assert_eq!(client.rest().await.unwrap(), b"");
+    let slow = r#"irsa_sidecar_connections_closed_total{endpoint="imds",reason="slow_request"} 1"#;
+    assert!(pod.sidecar.metrics().await.contains(slow), "{}", pod.sidecar.metrics().await);
+}
+
 #[tokio::test]
 async fn a_client_that_closes_its_half_after_the_request_is_answered() {
     in_a_namespace!();

@@ -52,7 +52,9 @@ impl Sessions {
             (token.len() == TOKEN_CHARACTERS).then(|| URL_SAFE.decode_slice(token, &mut bytes).ok())??;
         let (end, code) = bytes.get(..length)?.split_first_chunk::<END_BYTES>()?;
         self.over(end).verify_slice(code).ok()?;
-        Duration::from_micros(u64::from_be_bytes(*end)).checked_sub(now).filter(|left| !left.is_zero())
+        let left = Duration::from_micros(u64::from_be_bytes(*end)).checked_sub(now)?;
+        // What would last longer was not given by us, or before the machine started again.
+        (!left.is_zero() && left <= Duration::from_secs(LONGEST)).then_some(left)
     }
 
     fn over(&self, end: &[u8]) -> Hmac<Sha256> {
@@ -121,6 +123,17 @@ mod tests {
         let key = SessionKey::random();
         let token = Sessions::new(&key).open(TTL, NOW);
         assert_eq!(Sessions::new(&key).left(&token, NOW), Some(TTL));
+    }
+
+    #[test]
+    fn a_session_that_would_last_longer_than_any_is_none() {
+        let sessions = Sessions::new(&SessionKey::random());
+        let longest = Duration::from_secs(LONGEST);
+        assert_eq!(sessions.left(&sessions.open(longest, NOW), NOW), Some(longest));
+        let second = Duration::from_secs(1);
+        assert_eq!(sessions.left(&sessions.open(longest + second, NOW), NOW), None);
+        // The machine has started again since.
+        assert_eq!(sessions.left(&sessions.open(longest, NOW), NOW - second), None);
     }
 
     #[test]

@@ -118,5 +118,21 @@ impl Tree {
 /// sent unescaped.
 fn listed_name(name: &str) -> String {
     let is_taken_by_all = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    name.chars().map(|c| if is_taken_by_all(c) { c } else { '-' }).collect()
+    let listed: String = name.chars().map(|c| if is_taken_by_all(c) { c } else { '-' }).collect();
+    // In a path these two are no names.
+    if matches!(listed.as_str(), "." | "..") { listed.replace('.', "-") } else { listed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listed_name_can_be_asked_for_whatever_iam_allows() {
+        for (name, listed) in
+            [("app", "app"), ("a+b=c,d.e@f-g_h", "a-b-c-d.e-f-g_h"), (".", "-"), ("..", "--"), ("...", "...")]
+        {
+            assert_eq!(listed_name(name), listed);
+        }
+    }
 }
