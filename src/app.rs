@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::config::Listeners;
 use crate::config::Serves;
 use crate::heap::Heap;
+use crate::metrics::Endpoint;
 use crate::metrics::Metrics;
 use crate::refresh::driver::Driver;
 use crate::serve;
@@ -98,7 +99,9 @@ impl Bound {
             cache::role(&config.role.name, config.role.arn.as_str(), clock.read(), not_yet(&clock));
 
         for (endpoint, address, authorization) in serve.listening() {
-            tracing::info!(endpoint = endpoint.name(), %address, authorization, "serving");
+            // What an open door answers is worth knowing.
+            let imds = (endpoint == Endpoint::Imds).then(|| config.imds.mode.name());
+            tracing::info!(endpoint = endpoint.name(), %address, imds, authorization, "serving");
         }
         tracing::info!(endpoint = "admin", address = %serve.admin_address(), "serving");
         tracing::info!(

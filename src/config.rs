@@ -124,6 +124,17 @@ pub enum ImdsMode {
     Required,
 }
 
+impl ImdsMode {
+    /// As the setting spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Optional => "optional",
+            Self::Required => "required",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AdminListener {
     pub address: SocketAddr,

@@ -164,7 +164,8 @@ impl Bound {
         for opened in self.credentials {
             let surface = match opened.endpoint {
                 Endpoint::Imds => Surface::Imds(imds.clone()),
-                _ => Surface::Container(Container::new(readers.clone())),
+                Endpoint::Container => Surface::Container(Container::new(readers.clone())),
+                Endpoint::Admin => unreachable!("the admin listener must not be among those of credentials"),
             };
             accept(opened, surface, &clients, Some(&strangers));
         }

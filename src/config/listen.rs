@@ -32,6 +32,7 @@ use crate::contract::LINK_LOCAL_PORT;
 
 /// Before an entry that is to serve IMDS on loopback.
 const IMDS_PREFIX: &str = "imds=";
+const IMDS_EXAMPLE: &str = "imds=127.0.0.1:9913";
 /// An entry, and what it serves.
 type Entry = (SocketAddr, Serves);
 
@@ -222,20 +223,35 @@ fn credentials_address(entry: &str, spelling: Spelling) -> Result<Entry, Reason>
             return Err(Reason::from(format!("{IMDS_PREFIX} goes before a loopback address alone"))
                 .mend(format!("Write {entry}: what a link-local address serves follows from the address")));
         }
-        Some(entry) => (socket_address(entry)?, Serves::Imds),
-        None => (socket_address(entry)?, Serves::Container),
+        Some(entry) => (own_address(entry, IMDS_EXAMPLE, spelling)?, Serves::Imds),
+        None => (own_address(entry, LISTEN.example, spelling)?, Serves::Container),
+    };
+    Ok((address, serves))
+}
+
+/// A loopback address. What is another machine's, or a slip in a link-local one, is told before a missing port.
+fn own_address(entry: &str, example: &str, spelling: Spelling) -> Result<SocketAddr, Reason> {
+    let bare = entry.trim_matches(['[', ']']).parse::<IpAddr>();
+    let address = match bare {
+        Ok(ip) if ip.is_ipv4() && !ip.is_loopback() => SocketAddr::new(ip, DEFAULT_PORT),
+        Ok(_) if example == IMDS_EXAMPLE => {
+            let mend = format!("For example {}", spelling.assign(example));
+            return Err(Reason::from(format!("{} names no port", quoted(entry))).mend(mend));
+        }
+        _ => socket_address(entry)?,
     };
     if address.ip().is_loopback() {
-        return Ok((address, serves));
+        return Ok(address);
     }
+    let known: Vec<String> =
+        CONTAINER_ADDRESSES.iter().chain(&IMDS_ADDRESSES).map(ToString::to_string).collect();
     let why = format!(
-        "{} is neither a loopback address nor one of AWS's link-local addresses: whoever reaches it over the network \
-         would be given the role's credentials",
-        address.ip()
+        "{} is neither a loopback address nor one of AWS's link-local addresses ({}): whoever reaches it over the \
+         network would be given the role's credentials",
+        address.ip(),
+        known.join(", ")
     );
-    let prefix = if serves == Serves::Imds { IMDS_PREFIX } else { "" };
-    let mend = spelling.assign(&format!("{prefix}127.0.0.1:{}", address.port()));
-    Err(Reason::from(why).mend(format!("For example {mend}")))
+    Err(Reason::from(why).mend(format!("For example {}", spelling.assign(example))))
 }
 
 /// A listener as `--allow-unauthenticated` names it: as `--listen` did, or by its address alone.

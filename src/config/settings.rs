@@ -133,7 +133,7 @@ pub static IMDS_UPSTREAM: Setting = Setting {
     value: "URL",
     default: "",
     meaning: "the node's metadata service, to which other paths are passed on: http://IP[%INTERFACE][:PORT]",
-    example: "http://169.254.169.254%eth0",
+    example: "http://[fd00:ec2::254%eth0]",
     is_built: true,
 };
 

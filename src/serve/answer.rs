@@ -122,7 +122,9 @@ impl Answer {
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(header::ALLOW, HeaderValue::from_static(self.allowed));
         }
-        headers.extend(self.more);
+        if !self.more.is_empty() {
+            headers.extend(self.more);
+        }
         if self.closes {
             headers.insert(header::CONNECTION, CLOSE);
         }

@@ -42,8 +42,9 @@ pub enum BindReason {
     )]
     PortInUse(&'static str),
     #[error(
-        "ports below {0} need a right; use a higher port, set the pod's sysctl net.ipv4.ip_unprivileged_port_start \
-         to {1} or lower, or add the capability CAP_NET_BIND_SERVICE"
+        "ports below {0} need a right; set the pod's sysctl net.ipv4.ip_unprivileged_port_start to {1} or lower \
+         (securityContext: {{ sysctls: [{{ name: net.ipv4.ip_unprivileged_port_start, value: \"{1}\" }}] }} of the pod, a \
+         safe sysctl), use a higher port on loopback, or, as uid 0 alone, add the capability NET_BIND_SERVICE"
     )]
     PortNotPermitted(u16, u16),
     #[error(
@@ -51,6 +52,8 @@ pub enum BindReason {
          which is an init container before this one, or use 127.0.0.1 or [::1]"
     )]
     AddressNotAvailable,
+    #[error("there is no IPv6 in this pod; leave the address out")]
+    NoIpv6,
     #[error("{0}")]
     Other(String),
 }
@@ -62,6 +65,7 @@ impl BindError {
             BindReason::PortInUse(_) => "PortInUse",
             BindReason::PortNotPermitted(..) => "PortNotPermitted",
             BindReason::AddressNotAvailable => "AddressNotAvailable",
+            BindReason::NoIpv6 => "NoIpv6",
             BindReason::Other(_) => "ListenFailed",
         }
     }
@@ -70,6 +74,7 @@ impl BindError {
         let reason = match source.kind() {
             io::ErrorKind::AddrInUse => BindReason::PortInUse(setting),
             io::ErrorKind::PermissionDenied => BindReason::PortNotPermitted(1024, address.port()),
+            _ if is_address_missing(&source) && address.ip() == Ipv6Addr::LOCALHOST => BindReason::NoIpv6,
             _ if is_address_missing(&source) => BindReason::AddressNotAvailable,
             _ => BindReason::Other(source.to_string()),
         };
@@ -187,8 +192,7 @@ mod tests {
         let error = BindError::new(contract::ENV_LISTEN, address, io::ErrorKind::PermissionDenied.into());
         assert_eq!(error.code(), "PortNotPermitted");
         let text = error.to_string();
-        for part in ["169.254.170.2:80", "net.ipv4.ip_unprivileged_port_start to 80", "CAP_NET_BIND_SERVICE"]
-        {
+        for part in ["169.254.170.2:80", "net.ipv4.ip_unprivileged_port_start to 80", "NET_BIND_SERVICE"] {
             assert!(text.contains(part), "{text}");
         }
     }

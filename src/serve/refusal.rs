@@ -53,8 +53,10 @@ pub(super) enum Refusal {
     #[error("only GET and HEAD are answered here, and PUT for /latest/api/token")]
     MetadataMethodNotAllowed,
     #[error(
-        "nothing is known under this path, and it is not passed on to the node's metadata service: that takes \
-         IRSA_SIDECAR_IMDS_UPSTREAM, and the path in IRSA_SIDECAR_IMDS_UPSTREAM_ALLOW"
+        "nothing is known under this path. Zone, instance id and type are told when IRSA_SIDECAR_IMDS_AVAILABILITY_ZONE, \
+         _INSTANCE_ID and _INSTANCE_TYPE say them, other metadata of the node when IRSA_SIDECAR_IMDS_UPSTREAM and _ALLOW \
+         let it through, its iam and user-data never. Container credentials are not here but at 127.0.0.1:9911 and \
+         169.254.170.2"
     )]
     MetadataUnknown,
     #[error("a session token is given for PUT /latest/api/token alone, not for a dated version")]
@@ -67,9 +69,7 @@ pub(super) enum Refusal {
     SessionTtlInvalid,
     #[error("IMDSv2 is required (IRSA_SIDECAR_IMDS): get a session token with PUT /latest/api/token first")]
     SessionTokenMissing,
-    #[error(
-        "the session token is not one of this process, or has ended: get another with PUT /latest/api/token"
-    )]
+    #[error("the session token is not one of this pod, or has ended: get another with PUT /latest/api/token")]
     SessionTokenInvalid,
 }
 

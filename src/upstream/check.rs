@@ -42,10 +42,15 @@ pub enum UnreachableUpstream {
         "IRSA_SIDECAR_IMDS_UPSTREAM: {0} is claimed in this pod, and net.ipv4.conf.all.accept_local is not 1: the \
          kernel drops every answer from the node's. Add to the pod's spec\n  securityContext:\n    sysctls:\n    - name: \
          net.ipv4.conf.all.accept_local\n      value: \"1\"\nwhich the kubelet must allow \
-         (--allowed-unsafe-sysctls=net.ipv4.conf.all.accept_local), or name another upstream, as \
-         http://[fd00:ec2::254] where that is not claimed"
+         (--allowed-unsafe-sysctls=net.ipv4.conf.all.accept_local), or, better, name http://[fd00:ec2::254%eth0], which \
+         needs no sysctl, or a proxy on the node"
     )]
     AcceptLocal(IpAddr),
+    #[error(
+        "IRSA_SIDECAR_IMDS_UPSTREAM: the interface {0} has no IPv6 address, so that the node's cannot be asked from it. \
+         Where the VPC has no IPv6, name a proxy on the node, as in http://10.0.0.1:8080"
+    )]
+    NoIpv6(String),
     #[error(
         "IRSA_SIDECAR_IMDS_UPSTREAM: {0} is claimed in this pod, and net.ipv4.conf.*.rp_filter is 1 (strict) for the \
          interface {1}: the kernel drops every answer from the node's. Add to the pod's spec\n  securityContext:\n    \
@@ -62,6 +67,7 @@ impl UnreachableUpstream {
             Self::OwnAddress(..) => "UpstreamIsSelf",
             Self::NoInterface(..) => "UpstreamInterfaceMissing",
             Self::InterfaceNotPermitted(..) => "UpstreamInterfaceNotPermitted",
+            Self::NoIpv6(_) => "UpstreamNoIpv6",
             Self::AcceptLocal(_) => "UpstreamAcceptLocalMissing",
             Self::ReversePath(..) => "UpstreamReversePathStrict",
         }
@@ -79,6 +85,9 @@ pub fn check(
         return if is_claimed { Err(own_address(settings.address)) } else { Ok(()) };
     };
     try_interface(ip, through)?;
+    if ip.is_ipv6() && !is_link_local(ip) && interface::ipv6_of(through).is_none() {
+        return Err(UnreachableUpstream::NoIpv6(through.clone()));
+    }
     if is_claimed && interface::is_loopback(through) {
         return Err(own_address(settings.address));
     }
@@ -92,6 +101,10 @@ pub fn check(
         }
     }
     Ok(())
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 fn own_address(address: SocketAddr) -> UnreachableUpstream {

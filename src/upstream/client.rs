@@ -4,11 +4,10 @@
 //! kernel then takes that interface's own address as the source. For IPv6 it would take the upstream's address itself
 //! once that is on `lo`, and no answer would ever come back, so the source is chosen here.
 
-use std::convert::Infallible;
-use std::future::pending;
 use std::io;
 use std::net::IpAddr;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,6 +34,7 @@ const CONNECT: Duration = Duration::from_millis(300);
 const LONGEST_BODY: usize = 64 * 1024;
 /// The least that hyper takes is 8 KiB; no metadata service has more to say before its body.
 const LONGEST_HEAD: usize = 16 * 1024;
+const OTHER: PassError = PassError::Unintelligible("it does not speak HTTP");
 
 /// Where the upstream is, and how it is spoken to.
 #[derive(Debug)]
@@ -79,14 +79,22 @@ impl Client {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| not_http(&error))?;
-        // The connection has nothing to say of its own: how it ended, the exchange is told.
-        let driving = async {
-            drop(connection.await);
-            pending::<Infallible>().await
-        };
-        tokio::select! {
-            reply = exchange(sender, request) => reply,
-            never = driving => match never {},
+        let mut driving = pin!(connection);
+        let mut exchange = pin!(exchange(sender, request));
+        let mut is_other = false;
+        let mut is_over = false;
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut driving, if !is_over => {
+                    is_over = true;
+                    // What speaks before it is asked (SSH, SMTP) is told to the connection, and not to the exchange.
+                    is_other = ended.is_err_and(|error| error.is_parse() || is_unasked(&error));
+                }
+                reply = &mut exchange => {
+                    return reply.map_err(|error| if is_other { OTHER } else { error });
+                }
+            }
         }
     }
 
@@ -122,9 +130,15 @@ async fn exchange(
     Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() })
 }
 
+/// Bytes that nobody asked for: an error of hyper's own making, without a cause.
+fn is_unasked(error: &hyper::Error) -> bool {
+    let is_an_end = error.is_incomplete_message() || error.is_canceled() || error.is_closed();
+    !is_an_end && std::error::Error::source(error).is_none()
+}
+
 fn not_http(error: &hyper::Error) -> PassError {
     if error.is_parse() || error.is_parse_too_large() {
-        return PassError::Unintelligible("it does not speak HTTP");
+        return OTHER;
     }
     PassError::Unreachable("the connection ended without an answer".to_owned())
 }
