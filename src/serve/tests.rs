@@ -52,6 +52,23 @@ struct House {
 
 impl House {
     fn new(bound: usize) -> Self {
+        Self::serving(bound, |reader| Surface::Container(Container::new(vec![reader])))
+    }
+
+    /// The metadata service in its place.
+    fn imds(bound: usize) -> Self {
+        Self::serving(bound, |reader| {
+            let offer = Offer {
+                readers: vec![reader],
+                imds: config::Imds::default(),
+                passage: None,
+                session_key: SessionKey::random(),
+            };
+            Surface::Imds(Arc::new(Imds::new(&offer)))
+        })
+    }
+
+    fn serving(bound: usize, surface: impl FnOnce(Reader) -> Surface) -> Self {
         let (clock, _) = Clock::manual(SystemTime::UNIX_EPOCH + seconds(1_800_000_000));
         let metrics = Metrics::new("default", &[]);
         let problem = Problem {
@@ -63,7 +80,7 @@ impl House {
         let (publisher, reader) =
             cache::role("default", "arn:aws:iam::111122223333:role/app", clock.read(), problem);
         let place = Arc::new(Place {
-            surface: Surface::Container(Container::new(vec![reader])),
+            surface: surface(reader),
             door: Door::new("127.0.0.1:9911".parse().unwrap(), None),
             metrics: metrics.clone(),
             clock: clock.clone(),
@@ -279,6 +296,24 @@ async fn waits_for_the_first_credentials_for_700_ms_at_most() {
     house.publish(seconds(3600));
     assert_eq!(receive(&mut client).await.0, 200);
     assert_eq!(began.elapsed(), millis(1300));
+}
+
+/// Some of its clients give up after half a second, and take what they find next.
+#[tokio::test(start_paused = true)]
+async fn the_metadata_service_waits_for_300_ms_at_most() {
+    let house = House::imds(8);
+    let mut client = house.connect().await;
+    let path = "/latest/meta-data/iam/security-credentials";
+    let began = Instant::now();
+    send(&mut client, &format!("GET {path}/app HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+    assert_eq!((receive(&mut client).await.0, began.elapsed()), (503, millis(300)));
+    // Which role there is, is known without them.
+    send(&mut client, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+    assert_eq!(receive(&mut client).await, (200, "app".to_owned()));
+    send(&mut client, &format!("GET {path}/app HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+    sleep(millis(200)).await;
+    house.publish(seconds(3600));
+    assert_eq!((receive(&mut client).await.0, began.elapsed()), (200, millis(500)));
 }
 
 #[tokio::test(start_paused = true)]
