@@ -8,25 +8,18 @@ made beside copies of the sources, in a directory of its own:
     GOFLAGS=-mod=mod go list -deps . >/dev/null      # go.sum holds what the program needs and no more
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from go.build import build
 from harness.children import Command
+from harness.toolchain import Client, read
 
 HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
-class Client:
-    id: str
-    name: str
-    year: int
-    versions: dict
-    endpoints: dict
-    not_: dict
-    needed: str
+class GoClient(Client):
     module: str
     sources: list
 
@@ -37,18 +30,4 @@ class Client:
 
 
 def clients():
-    given = json.loads((HERE / "clients.json").read_text(encoding="utf-8"))
-    return [
-        Client(
-            id=c["id"],
-            name=c["client"],
-            year=c["year"],
-            versions=c["versions"],
-            endpoints=c["endpoints"],
-            not_=c.get("not", {}),
-            needed=c["needed"],
-            module=c["module"],
-            sources=c["sources"],
-        )
-        for c in given
-    ]
+    return read(GoClient, HERE)

@@ -6,15 +6,12 @@ the sources here and in that project. What is built is kept in the cache under a
 
 import fcntl
 import hashlib
-import json
 import shutil
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.children import Command, Unavailable
+from harness.toolchain import Client, beside, place, read, step
 
 HERE = Path(__file__).resolve().parent
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
@@ -25,16 +22,9 @@ DEBIAN = "Debian's packages: openjdk-17-jdk-headless and maven"
 
 
 @dataclass(frozen=True)
-class Client:
-    id: str
-    name: str
-    year: int
-    versions: dict
+class JavaClient(Client):
     project: str
-    profiles: list
-    endpoints: dict
-    not_: dict
-    needed: str
+    profiles: list = field(default_factory=list)
 
     def install(self, directory):
         built = install(self, directory)
@@ -42,21 +32,7 @@ class Client:
 
 
 def clients():
-    given = json.loads((HERE / "clients.json").read_text(encoding="utf-8"))
-    return [
-        Client(
-            c["id"],
-            c["client"],
-            c["year"],
-            c["versions"],
-            c["project"],
-            c.get("profiles", []),
-            c["endpoints"],
-            c.get("not", {}),
-            c["needed"],
-        )
-        for c in given
-    ]
+    return read(JavaClient, HERE)
 
 
 def install(client, directory):
@@ -64,33 +40,17 @@ def install(client, directory):
     sums = HERE / "sums" / f"{client.id}.txt"
     project = HERE / client.project
     sources = [*sorted(HERE.glob("*.java")), *sorted(project.glob("*.java"))]
-    compiler = said([found("javac"), "-version"])
+    compiler = step([found("javac"), "-version"])
+    named = (compiler.stdout + compiler.stderr).strip()
     content = [path.read_bytes() for path in (project / "pom.xml", sums, *sources)]
-    key = hashlib.sha256(b"\0".join([*content, compiler.encode()])).hexdigest()[:16]
-    wanted = directory / "java" / f"{client.id}-{key}"
+    wanted = place(directory / "java", client.id, b"\0".join([*content, named.encode()]))
     if not wanted.exists():
-        build(client, project / "pom.xml", sums, sources, wanted)
+        with beside(wanted, f"installing {wanted.name}") as scratch:
+            jars, classes = scratch / "jars", scratch / "classes"
+            fetch(client, project / "pom.xml", jars, wanted.parent)
+            verify(client, sums, jars)
+            step([found("javac"), "-proc:none", "-d", str(classes), "-cp", f"{jars}/*", *map(str, sources)])
     return wanted
-
-
-def build(client, pom, sums, sources, wanted):
-    """Builds beside the place and renames: what stands there is whole, whoever else builds it at the same moment."""
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{wanted.name}.", dir=wanted.parent))
-    try:
-        print(f"installing {wanted.name} …", file=sys.stderr, flush=True)
-        jars = scratch / "jars"
-        fetch(client, pom, jars, wanted.parent)
-        verify(client, sums, jars)
-        classes = scratch / "classes"
-        said([found("javac"), "-proc:none", "-d", str(classes), "-cp", f"{jars}/*", *map(str, sources)])
-        try:
-            scratch.rename(wanted)
-        except OSError:
-            if not wanted.exists():
-                raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def fetch(client, pom, jars, directory):
@@ -100,7 +60,7 @@ def fetch(client, pom, jars, directory):
     profiles = [f"--activate-profiles={profile}" for profile in client.profiles]
     with (directory / ".maven.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        said([*maven, *profiles, COPY, f"-DoutputDirectory={jars}", "-DincludeScope=runtime"])
+        step([*maven, *profiles, COPY, f"-DoutputDirectory={jars}", "-DincludeScope=runtime"])
 
 
 def verify(client, sums, jars):
@@ -116,11 +76,3 @@ def found(program):
     if path is None:
         raise Unavailable(f"Java's clients need `{program}`: have a JDK from 17 on and Maven in PATH ({DEBIAN})")
     return path
-
-
-def said(argv):
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    output = (done.stdout + done.stderr).strip()
-    if done.returncode:
-        raise Unavailable(f"`{' '.join(argv)}` failed with status {done.returncode}:\n{output}")
-    return output

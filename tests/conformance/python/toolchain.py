@@ -1,22 +1,20 @@
 """Python's part of the matrix: its clients, and how each is installed and started.
 
-The runner asks each language's `toolchain.py` for `clients()`, and of a client `id`, `name`, `year`, `versions`,
-`endpoints`, `not_`, `needed` and `install(cache)`, which gives a `Command`. Virtual environments are kept in the cache under a hash of what
-went into them, so a changed pin gives a new one.
+The runner asks each language's `toolchain.py` for `clients()`, each a `Client` of harness/toolchain.py with
+`install(cache)`, which gives a `Command`. Virtual environments are kept in the cache under a hash of what went into them,
+so a changed pin gives a new one.
 """
 
-import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from harness.children import Command, Unavailable
+from harness.toolchain import Client, beside, place, read, step
 
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements"
@@ -25,23 +23,16 @@ PROBE = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2], sys.
 
 
 @dataclass(frozen=True)
-class Client:
-    id: str
-    name: str
-    year: int
-    versions: dict
-    endpoints: dict
-    not_: dict
-    needed: str
+class PythonClient(Client):
     program: str
-    pythons: list
+    python: list
     shim: bool
 
     def install(self, directory):
         environment = {"PYTHONDONTWRITEBYTECODE": "1"}
         if self.shim:
             environment["PYTHONPATH"] = str(HERE / "shim")
-        python = install(REQUIREMENTS / f"{self.id}.txt", self.pythons, directory)
+        python = install(REQUIREMENTS / f"{self.id}.txt", self.python, directory)
         return Command([str(python), "-u", str(HERE / self.program)], environment)
 
 
@@ -53,22 +44,7 @@ class Interpreter:
 
 
 def clients():
-    given = json.loads((HERE / "clients.json").read_text(encoding="utf-8"))
-    return [
-        Client(
-            c["id"],
-            c["client"],
-            c["year"],
-            c["versions"],
-            c["endpoints"],
-            c.get("not", {}),
-            c["needed"],
-            c["program"],
-            c["python"],
-            c["shim"],
-        )
-        for c in given
-    ]
+    return read(PythonClient, HERE)
 
 
 def moto(directory):
@@ -80,38 +56,15 @@ def install(requirements, pythons, directory):
     """The interpreter of a virtual environment that holds what the file pins."""
     name = requirements.stem
     interpreter = suitable(name, pythons)
-    key = hashlib.sha256(requirements.read_bytes() + interpreter.identity.encode()).hexdigest()[:16]
-    wanted = directory / "python" / f"{name}-{key}"
+    wanted = place(directory / "python", name, requirements.read_bytes() + interpreter.identity.encode())
     if not wanted.exists():
-        build(interpreter, requirements, wanted)
+        with beside(wanted, f"installing {wanted.name} ({interpreter.series})") as scratch:
+            step([interpreter.path, "-m", "venv", str(scratch)])
+            pip = [str(scratch / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            # The file names all that is needed. What pip would make of the packages' own words is not asked for: the
+            # old aws command wants a PyYAML that must be built, and works with today's.
+            step([*pip, "--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement", str(requirements)])
     return wanted / "bin" / "python"
-
-
-def build(interpreter, requirements, wanted):
-    """Builds beside the place and renames: what stands there is whole, whoever else builds it at the same moment."""
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{wanted.name}.", dir=wanted.parent))
-    try:
-        print(f"installing {wanted.name} ({interpreter.series}) …", file=sys.stderr, flush=True)
-        step([interpreter.path, "-m", "venv", str(scratch)])
-        pip = [str(scratch / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        # The file names all that is needed. What pip would make of the packages' own words is not asked for: the old
-        # aws command wants a PyYAML that must be built, and works with today's.
-        step([*pip, "--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement", str(requirements)])
-        try:
-            scratch.rename(wanted)
-        except OSError:
-            if not wanted.exists():
-                raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def step(argv):
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise Unavailable(f"`{' '.join(argv)}` failed with status {done.returncode}:\n{said}")
 
 
 def suitable(name, pythons):

@@ -5,7 +5,6 @@ they are, missing they are installed where that is possible. Their versions are 
 before a client is started.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -16,28 +15,23 @@ from functools import cache
 from pathlib import Path
 
 from harness.children import Command, Unavailable
+from harness.toolchain import Client, read, step
 
 HERE = Path(__file__).resolve().parent
 RUBY = "/usr/bin/ruby"
 """Debian's own: another one in PATH does not find Debian's gems."""
 
 APT = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "-y", "-q"]
+UNASKED = {"DEBIAN_FRONTEND": "noninteractive"}
 APT_LOCK = threading.Lock()
 INSTALLED = "installed "
 NAMED = 'puts(Gem::Specification.map { |gem| "#{gem.name} #{gem.version}" })'
 
 
 @dataclass(frozen=True)
-class Client:
-    id: str
-    name: str
-    year: int
-    versions: dict
-    endpoints: dict
-    not_: dict
+class RubyClient(Client):
     program: str
     packages: list
-    needed: str
 
     def install(self, directory):
         """Nothing goes into the cache."""
@@ -52,21 +46,7 @@ class Client:
 
 
 def clients():
-    given = json.loads((HERE / "clients.json").read_text(encoding="utf-8"))
-    return [
-        Client(
-            c["id"],
-            c["client"],
-            c["year"],
-            c["versions"],
-            c["endpoints"],
-            c.get("not", {}),
-            c["program"],
-            c["packages"],
-            c["needed"],
-        )
-        for c in given
-    ]
+    return read(RubyClient, HERE)
 
 
 def install(name, packages):
@@ -77,13 +57,13 @@ def install(name, packages):
         raise Unavailable(f"{name} needs Debian's packages {' '.join(missing)}: `apt-get install` them, as root")
     print(f"installing {' '.join(missing)} …", file=sys.stderr, flush=True)
     update()
-    step([*APT, "install", "--no-install-recommends", *missing])
+    step([*APT, "install", "--no-install-recommends", *missing], environment=UNASKED)
 
 
 @cache
 def update():
     """A new machine has no list of packages, and an old list names what is no longer there."""
-    step([*APT, "update"])
+    step([*APT, "update"], environment=UNASKED)
 
 
 def is_installed(package):
@@ -102,18 +82,7 @@ def is_installed(package):
 def installed_gems():
     """All versions by name."""
     gems = {}
-    for line in step([RUBY, "-e", NAMED]).splitlines():
+    for line in step([RUBY, "-e", NAMED]).stdout.splitlines():
         gem, version = line.split(" ", 1)
         gems.setdefault(gem, []).append(version)
     return gems
-
-
-def step(argv):
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(
-        argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise Unavailable(f"`{' '.join(argv)}` failed with status {done.returncode}:\n{said}")
-    return done.stdout

@@ -4,7 +4,6 @@ The runner asks each language's `toolchain.py` for `clients()`. s3cmd is a packa
 are; curl is the machine's.
 """
 
-import json
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.children import Command, Unavailable
+from harness.toolchain import Client, read
 from python import toolchain as python
 
 HERE = Path(__file__).resolve().parent
@@ -24,14 +24,7 @@ ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @dataclass(frozen=True)
-class Client:
-    id: str
-    name: str
-    year: int
-    versions: dict
-    endpoints: dict
-    not_: dict
-    needed: str
+class Tool(Client):
     program: str
 
     def install(self, directory):
@@ -44,13 +37,7 @@ class Client:
 
 
 def clients():
-    given = json.loads((HERE / "clients.json").read_text(encoding="utf-8"))
-    return [
-        Client(
-            c["id"], c["client"], c["year"], c["versions"], c["endpoints"], c.get("not", {}), c["needed"], c["program"]
-        )
-        for c in given
-    ]
+    return read(Tool, HERE)
 
 
 def must_have_curl():
