@@ -19,10 +19,10 @@ use crate::cache;
 use crate::cache::Problem;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::Listener;
 use crate::config::Listeners;
 use crate::config::Serves;
 use crate::heap::Heap;
-use crate::metrics::Endpoint;
 use crate::metrics::Metrics;
 use crate::refresh::driver::Driver;
 use crate::serve;
@@ -98,10 +98,10 @@ impl Bound {
         let (publisher, reader) =
             cache::role(&config.role.name, config.role.arn.as_str(), clock.read(), not_yet(&clock));
 
-        for (endpoint, address, authorization) in serve.listening() {
+        for (serves, address, authorization) in serve.listening() {
             // What an open door answers is worth knowing.
-            let imds = (endpoint == Endpoint::Imds).then(|| config.imds.mode.name());
-            tracing::info!(endpoint = endpoint.name(), %address, imds, authorization, "serving");
+            let imds = (serves == Serves::Imds).then(|| config.imds.mode.name());
+            tracing::info!(endpoint = serve::endpoint(serves).name(), %address, imds, authorization, "serving");
         }
         tracing::info!(endpoint = "admin", address = %serve.admin_address(), "serving");
         tracing::info!(
@@ -170,7 +170,7 @@ async fn drain(mut server: impl Future<Output = ()> + Unpin, phase: &watch::Send
 
 /// Where nobody is given a session, nothing needs to be kept.
 fn session_key(listeners: &Listeners) -> SessionKey {
-    let is_needed = listeners.listeners.iter().any(|listener| listener.serves == Serves::Imds);
+    let is_needed = listeners.listeners.iter().any(Listener::serves_imds);
     if is_needed { SessionKey::of_the_pod() } else { SessionKey::random() }
 }
 

@@ -129,9 +129,9 @@ pub fn run(asked: &NetInit) -> Result<Vec<(IpAddr, Outcome)>, ClaimError> {
     }
     let steps = plan::claim(&asked.addresses, &seen, namespace.has_ipv6(&seen.lo.name))?;
     // Where another interface may have IPv6, a route can come at any moment.
-    let has_ipv6_elsewhere = seen.others.iter().any(|other| namespace.has_ipv6(&other.name));
+    let has_ipv6_elsewhere = || seen.others.iter().any(|other| namespace.has_ipv6(&other.name));
     for (address, step) in &steps {
-        let is_open = |way| way == Way::Elsewhere || has_ipv6_elsewhere;
+        let is_open = |way| way == Way::Elsewhere || has_ipv6_elsewhere();
         if *step == Step::LeaveOut && netlink.way_to(*address).map(is_open).map_err(ClaimError::Netlink)? {
             return Err(ClaimError::NoIpv6OnLo(*address));
         }

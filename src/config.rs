@@ -102,6 +102,12 @@ pub enum Serves {
     Imds,
 }
 
+impl Listener {
+    pub fn serves_imds(&self) -> bool {
+        self.serves == Serves::Imds
+    }
+}
+
 /// What the metadata service tells beside credentials. What is not known is 404, never invented.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Imds {

@@ -19,6 +19,7 @@ pub mod credentials;
 pub mod file;
 pub mod heap;
 pub mod log;
+pub mod metadata_path;
 pub mod metrics;
 pub mod refresh;
 pub mod secret;

@@ -75,7 +75,7 @@ const MAX_ADMIN_CONNECTIONS: usize = 64;
 /// Every address taken, nothing accepted yet.
 #[allow(missing_debug_implementations)] // holds a secret
 pub struct Bound {
-    credentials: Vec<Opened>,
+    credentials: Vec<(Serves, Opened)>,
     admin: Opened,
     keeper: Option<Keeper>,
 }
@@ -84,7 +84,6 @@ pub struct Bound {
 struct Opened {
     listener: TcpListener,
     address: SocketAddr,
-    endpoint: Endpoint,
     authorization: Option<Authorization>,
 }
 
@@ -109,29 +108,33 @@ pub fn bind(listeners: &Listeners, admin: &AdminListener) -> Result<Bound, BindE
     for listener in &listeners.listeners {
         if let Some(bound) = listen::credentials(listener)? {
             let authorization = asked_for.clone().filter(|_| !listener.allow_unauthenticated);
-            let (endpoint, authorization) = match listener.serves {
-                Serves::Container => (Endpoint::Container, authorization),
-                // Its clients have no place for the token; that it is open was allowed by name.
-                Serves::Imds => (Endpoint::Imds, None),
-            };
-            credentials.push(Opened::new(bound, listener.address, endpoint, authorization));
+            // Clients of IMDS have no place for the token; that it is open was allowed by name.
+            let authorization = authorization.filter(|_| !listener.serves_imds());
+            credentials.push((listener.serves, Opened::new(bound, listener.address, authorization)));
         }
     }
-    let opened = Opened::new(listen::admin(admin)?, admin.address, Endpoint::Admin, None);
+    let opened = Opened::new(listen::admin(admin)?, admin.address, None);
     Ok(Bound { credentials, admin: opened, keeper })
+}
+
+/// Under which of the surfaces it is counted and logged.
+pub fn endpoint(serves: Serves) -> Endpoint {
+    match serves {
+        Serves::Container => Endpoint::Container,
+        Serves::Imds => Endpoint::Imds,
+    }
 }
 
 impl Bound {
     /// Where credentials are served, in the order of the settings; with the real port where 0 was asked for.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.credentials.iter().map(|opened| opened.address).collect()
+        self.credentials.iter().map(|(_, opened)| opened.address).collect()
     }
 
     /// The same with what each serves, and whether it asks for the authorization token.
-    pub fn listening(&self) -> impl Iterator<Item = (Endpoint, SocketAddr, bool)> {
-        self.credentials
-            .iter()
-            .map(|opened| (opened.endpoint, opened.address, opened.authorization.is_some()))
+    pub fn listening(&self) -> impl Iterator<Item = (Serves, SocketAddr, bool)> {
+        let each = self.credentials.iter();
+        each.map(|(serves, opened)| (*serves, opened.address, opened.authorization.is_some()))
     }
 
     /// Whoever follows the file of the authorization token, to be run beside the server, which does not touch files.
@@ -161,11 +164,10 @@ impl Bound {
             let strangers = strangers.map(|strangers| strangers.0.clone());
             accepting.spawn(Acceptor::new(source, place, roster.0.clone(), strangers).run());
         };
-        for opened in self.credentials {
-            let surface = match opened.endpoint {
-                Endpoint::Imds => Surface::Imds(imds.clone()),
-                Endpoint::Container => Surface::Container(Container::new(readers.clone())),
-                Endpoint::Admin => unreachable!("the admin listener must not be among those of credentials"),
+        for (serves, opened) in self.credentials {
+            let surface = match serves {
+                Serves::Imds => Surface::Imds(imds.clone()),
+                Serves::Container => Surface::Container(Container::new(readers.clone())),
             };
             accept(opened, surface, &clients, Some(&strangers));
         }
@@ -194,14 +196,9 @@ impl Bound {
 }
 
 impl Opened {
-    fn new(
-        listener: TcpListener,
-        asked: SocketAddr,
-        endpoint: Endpoint,
-        authorization: Option<Authorization>,
-    ) -> Self {
+    fn new(listener: TcpListener, asked: SocketAddr, authorization: Option<Authorization>) -> Self {
         let address = listener.local_addr().unwrap_or(asked);
-        Self { listener, address, endpoint, authorization }
+        Self { listener, address, authorization }
     }
 }
 

@@ -17,6 +17,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("contract", &[]),
     ("file", &[]),
     ("heap", &[]),
+    ("metadata_path", &[]),
     ("metrics", &["build_info"]),
     ("secret", &[]),
     ("session_key", &[]),
@@ -36,7 +37,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("cache", &["clock", "credentials", "secret"]),
     ("refresh", &["backoff", "cache", "clock", "credentials", "metrics", "shutdown", "sts", "token"]),
     // The one thing that a request may ask of another machine, and it is asked by a task of its own.
-    ("upstream", &["clock", "config", "contract", "metrics", "secret"]),
+    ("upstream", &["clock", "config", "contract", "metadata_path", "metrics", "secret"]),
     // Surfaces. A request can never cause a call for credentials: neither `sts` nor `token` is here.
     (
         "serve",
@@ -48,6 +49,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "config",
             "contract",
             "credentials",
+            "metadata_path",
             "metrics",
             "secret",
             "session_key",
@@ -99,6 +101,7 @@ const DOORS: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "src/backoff.rs",
     "src/credentials.rs",
+    "src/metadata_path.rs",
     "src/refresh.rs",
     "src/serve/guard.rs",
     "src/upstream/allow.rs",

@@ -6,7 +6,6 @@
 use crate::config::Imds;
 use crate::config::ImdsMode;
 use crate::config::Listener;
-use crate::config::Serves;
 use crate::config::log::one_of;
 use crate::config::mistake::Reason;
 use crate::config::parser::Parser;
@@ -40,8 +39,8 @@ pub(super) fn imds(parser: &mut Parser<'_>, listeners: Option<&[Listener]>) -> I
             "SDKs make the region of the zone: let both name the same".to_owned(),
         );
     }
-    let serves_it = |listener: &Listener| listener.serves == Serves::Imds;
-    if mode == Some(ImdsMode::Required) && listeners.is_some_and(|listeners| !listeners.iter().any(serves_it))
+    if mode == Some(ImdsMode::Required)
+        && listeners.is_some_and(|listeners| !listeners.iter().any(Listener::serves_imds))
     {
         let message =
             format!("{} does nothing: no listener serves the metadata service (IMDS)", IMDS.variable);
@@ -51,10 +50,8 @@ pub(super) fn imds(parser: &mut Parser<'_>, listeners: Option<&[Listener]>) -> I
 }
 
 fn mode(text: &str) -> Result<ImdsMode, Reason> {
-    one_of(
-        text,
-        &[("off", ImdsMode::Off), ("optional", ImdsMode::Optional), ("required", ImdsMode::Required)],
-    )
+    let modes = [ImdsMode::Off, ImdsMode::Optional, ImdsMode::Required];
+    one_of(text, &modes.map(|mode| (mode.name(), mode)))
 }
 
 fn availability_zone(text: &str) -> Result<String, Reason> {

@@ -126,7 +126,7 @@ pub(super) fn authorize(
     let Some(listeners) = listeners.filter(|_| has_authorization && imds != ImdsMode::Off) else {
         return;
     };
-    let open = |listener: &&Listener| listener.serves == Serves::Imds && !listener.allow_unauthenticated;
+    let open = |listener: &&Listener| listener.serves_imds() && !listener.allow_unauthenticated;
     let open: Vec<String> =
         listeners.iter().filter(open).map(|listener| listener.address.to_string()).collect();
     if let (Some(given), false) = (parser.given(&LISTEN), open.is_empty()) {

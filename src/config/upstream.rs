@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 
 use crate::config::Listener;
 use crate::config::PathRule;
-use crate::config::Serves;
 use crate::config::Upstream;
 use crate::config::mistake::Reason;
 use crate::config::mistake::quoted;
@@ -42,8 +41,7 @@ pub(super) fn upstream(parser: &mut Parser<'_>, listeners: Option<&[Listener]>) 
         parser.warn("ImdsUpstreamAllowIdle", message);
     }
     let (address, interface) = place?;
-    let serves_it = |listener: &Listener| listener.serves == Serves::Imds;
-    if listeners.is_some_and(|listeners| !listeners.iter().any(serves_it)) {
+    if listeners.is_some_and(|listeners| !listeners.iter().any(Listener::serves_imds)) {
         let setting = IMDS_UPSTREAM.variable;
         let message = format!("{setting} does nothing: no listener serves the metadata service (IMDS)");
         parser.warn("ImdsUpstreamIdle", message);

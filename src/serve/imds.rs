@@ -26,6 +26,7 @@ use hyper::http::request::Parts;
 use crate::clock::Reading;
 use crate::config::ImdsMode;
 use crate::contract;
+use crate::metadata_path::Segments;
 use crate::serve::Offer;
 use crate::serve::answer::Answer;
 use crate::serve::container::decode;
@@ -41,7 +42,6 @@ use crate::upstream::Passage;
 mod document;
 mod page;
 mod pass;
-mod path;
 mod session;
 mod tree;
 
@@ -120,7 +120,7 @@ impl Imds {
 
     fn open_session(&self, head: &Parts, now: Reading) -> Result<Answer, Refusal> {
         let path = decode(head.uri.path())?;
-        match path::segments(&path).as_slice() {
+        match Segments::of(&path).all.as_slice() {
             SESSION_PATH => {}
             [_, "api", "token"] => return Err(Refusal::SessionPathNotLatest),
             _ => return Err(Refusal::MetadataMethodNotAllowed),
@@ -140,7 +140,7 @@ impl Imds {
 
     fn read(&self, head: &Parts, now: Reading) -> Result<Outcome, Refusal> {
         let path = decode(head.uri.path())?;
-        let segments = path::segments(&path);
+        let segments = Segments::of(&path).all;
         if segments == SESSION_PATH {
             return Err(Refusal::SessionByPutAlone);
         }

@@ -57,6 +57,8 @@ pub(super) enum Surface {
     Admin(Admin),
 }
 
+const IMDS_SERVER: HeaderValue = HeaderValue::from_static(contract::IMDS_SERVER);
+
 /// What a request's body may hold. No client sends any; the one that announces one, in chunks, sends none.
 const MAX_BODY_BYTES: usize = 1024;
 
@@ -140,14 +142,14 @@ impl Service {
         let now = place.clock.steady();
         place.metrics.request(place.surface.endpoint(), answer.status.as_u16(), sdk, now - started);
         self.activity.answered(now);
-        let answer = match &place.surface {
-            Surface::Imds(_) => answer.with(SERVER, HeaderValue::from_static(contract::IMDS_SERVER)),
-            Surface::Container(_) | Surface::Admin(_) => answer,
-        };
         // A stranger has been told, and keeps no place.
         let is_stranger = place.surface.endpoint() != Endpoint::Admin && !self.caller.is_local();
         let answer = if is_stranger { answer.closing() } else { answer };
-        answer.into_response(head.headers)
+        let mut response = answer.into_response(head.headers);
+        if let Surface::Imds(_) = place.surface {
+            response.headers_mut().insert(SERVER, IMDS_SERVER);
+        }
+        response
     }
 
     /// Whether this peer may ask this at all, told by the head alone: whoever may not is told so before a body is waited

@@ -10,6 +10,8 @@ use percent_encoding::percent_decode_str;
 use crate::config::PathRule;
 use crate::config::is_never_passed_on;
 use crate::config::is_path_byte;
+use crate::metadata_path::Segments;
+use crate::metadata_path::is_version;
 
 /// The longest that is known, an IPv6 prefix of a network interface, has not half of it.
 const LONGEST_PATH: usize = 256;
@@ -29,8 +31,8 @@ impl Allowed {
         if !decoded.bytes().all(is_path_byte) || decoded.split('/').any(is_never_passed_on) {
             return None;
         }
-        let segments = resolve(&decoded)?;
-        let (version, below) = segments.split_first()?;
+        let Segments { all, climbs_out } = Segments::of(&decoded);
+        let (version, below) = all.split_first().filter(|_| !climbs_out)?;
         let below = below.join("/");
         if !is_version(version) || !rules.iter().any(|rule| rule.admits(&below)) {
             return None;
@@ -41,31 +43,8 @@ impl Allowed {
     }
 }
 
-/// The segments without empty ones and dots; none for what climbs out.
-fn resolve(path: &str) -> Option<Vec<&str>> {
-    let mut segments = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => drop(segments.pop()?),
-            segment => segments.push(segment),
-        }
-    }
-    Some(segments)
-}
-
 fn ends_as_directory(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|last| matches!(last, "" | "." | ".."))
-}
-
-/// `latest`, `1.0` or a day.
-fn is_version(segment: &str) -> bool {
-    let is_day = || {
-        let mut bytes = segment.bytes().enumerate();
-        segment.len() == 10
-            && bytes.all(|(at, b)| if matches!(at, 4 | 7) { b == b'-' } else { b.is_ascii_digit() })
-    };
-    matches!(segment, "latest" | "1.0") || is_day()
 }
 
 #[cfg(test)]

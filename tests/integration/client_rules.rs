@@ -747,12 +747,6 @@ fn metadata_is_at(address: std::net::SocketAddr) -> bool {
     IMDS.contains(&address.to_string().as_str())
 }
 
-async fn sent(address: std::net::SocketAddr, request: &str) -> RawResponse {
-    let mut client = RawClient::connect(address).await.unwrap();
-    client.send(request).await.unwrap();
-    client.response().await.unwrap()
-}
-
 /// `YYYY-MM-DDTHH:MM:SSZ`
 fn is_zulu(value: &Value) -> bool {
     let shape: String =

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use support::in_a_namespace;
 use support::raw;
 use support::raw::RawClient;
-use support::raw::RawResponse;
 use support::world::World;
 
 use crate::neighbour::Neighbour;
@@ -32,18 +31,19 @@ async fn doors() -> Vec<(SocketAddr, String)> {
 async fn a_neighbour_that_routes_the_addresses_through_the_pod_is_refused() {
     in_a_namespace!();
     let pod = Pod::start().await;
-    let neighbour = Neighbour::join();
+    let neighbour = Neighbour::join().await;
     for (address, path) in doors().await.into_iter().filter(|(address, _)| !address.ip().is_loopback()) {
         let (route, via) = if address.is_ipv4() { ("/32", POD_V4) } else { ("/128", POD_V6) };
         let target = format!("{}{route}", address.ip());
-        assert_eq!(neighbour.run(&["ip", "route", "add", &target, "via", via]), "");
+        assert_eq!(neighbour.run(&["ip", "route", "add", &target, "via", via]).await, "");
         let url = format!("http://{address}{path}");
-        let answer = neighbour.run(&["curl", "-sig", "--max-time", "10", &url]);
+        let answer = neighbour.run(&["curl", "-sig", "--max-time", "10", &url]).await;
         // It gets through to the server: that is what makes the guard necessary.
         assert!(answer.starts_with("HTTP/1.1 403 "), "{url}: {answer}");
         assert!(answer.contains("PeerNotLocal"), "{answer}");
         // With the pod's own address as its source it would not get the answer; with a Host of ours it is no better off.
-        let answer = neighbour.run(&["curl", "-sig", "--max-time", "10", "-H", "Host: localhost", &url]);
+        let answer =
+            neighbour.run(&["curl", "-sig", "--max-time", "10", "-H", "Host: localhost", &url]).await;
         assert!(answer.starts_with("HTTP/1.1 403 "), "{url}: {answer}");
         let put = [
             "curl",
@@ -56,17 +56,17 @@ async fn a_neighbour_that_routes_the_addresses_through_the_pod_is_refused() {
             "X-aws-ec2-metadata-token-ttl-seconds: 60",
         ];
         let token = format!("http://{address}/latest/api/token");
-        let answer = neighbour.run(&[&put[..], &[&token]].concat());
+        let answer = neighbour.run(&[&put[..], &[&token]].concat()).await;
         assert!(answer.starts_with("HTTP/1.1 403 "), "{token}: {answer}");
         // Nor is a body waited for, or told from another.
-        let answer = neighbour.run(&[&put[..], &["-H", "Expect:", "--data", "x", &token]].concat());
+        let answer = neighbour.run(&[&put[..], &["-H", "Expect:", "--data", "x", &token]].concat()).await;
         assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("PeerNotLocal"), "{token}: {answer}");
         assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
     }
     // The pod's own address on the network has no door at all, but for health.
     for port in ["80", "9911"] {
         let url = format!("http://{POD_V4}:{port}{CREDENTIALS}");
-        let answer = neighbour.run(&["curl", "-sig", "--max-time", "10", "-w", "%{http_code}", &url]);
+        let answer = neighbour.run(&["curl", "-sig", "--max-time", "10", "-w", "%{http_code}", &url]).await;
         assert!(answer.ends_with("000"), "{url}: {answer}");
     }
     let metrics = pod.sidecar.metrics().await;
@@ -79,7 +79,7 @@ async fn a_local_process_reaches_every_door() {
     in_a_namespace!();
     let _pod = Pod::start().await;
     // From another address of the pod's own: that is not the way of a client of a link-local address.
-    let _neighbour = Neighbour::join();
+    let _neighbour = Neighbour::join().await;
     for (address, path) in doors().await {
         assert_eq!(raw::get(address, &path).await.unwrap().status, 200, "{address}");
     }
@@ -194,10 +194,4 @@ async fn the_authorization_token_is_asked_for_at_every_door_that_is_not_named_as
         let with = client.request("GET", &path, &[("Authorization", token)]).await.unwrap();
         assert_eq!(with.status, 200, "{address}");
     }
-}
-
-async fn sent(address: SocketAddr, request: &str) -> RawResponse {
-    let mut client = RawClient::connect(address).await.unwrap();
-    client.send(request).await.unwrap();
-    client.response().await.unwrap()
 }

@@ -90,6 +90,13 @@ pub(crate) async fn asked(method: &str, path: &str, headers: &[(&str, &str)]) ->
     RawClient::connect(imds()).await.unwrap().request(method, path, headers).await.unwrap()
 }
 
+/// What is answered to these very bytes, on a connection of its own.
+pub(crate) async fn sent(address: SocketAddr, request: &str) -> RawResponse {
+    let mut client = RawClient::connect(address).await.unwrap();
+    client.send(request).await.unwrap();
+    client.response().await.unwrap()
+}
+
 /// A session's token.
 pub(crate) async fn session(seconds: &str) -> String {
     let answer = asked("PUT", "/latest/api/token", &[(TTL, seconds)]).await;

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use crate::cache::Reader;
 use crate::config::Imds;
 use crate::config::RoleArn;
+use crate::metadata_path::is_version;
 use crate::serve::imds::document;
-use crate::serve::imds::path::is_version;
 
 /// All below a version. Every version is told the same.
 #[derive(Debug)]
