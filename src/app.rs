@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::config::Listener;
 use crate::config::Listeners;
 use crate::config::Serves;
+use crate::config::Source;
 use crate::heap::Heap;
 use crate::metrics::Metrics;
 use crate::refresh::driver::Driver;
@@ -82,7 +83,9 @@ pub async fn build(config: Config, clock: Clock) -> Result<Bound, StartError> {
     if let Some(settings) = &config.upstream {
         upstream::check(settings, config.listeners.listeners.iter().map(|listener| listener.address))?;
     }
-    let client = Client::resolve(Arc::new(config.role.clone()), clock.clone()).await?;
+    let Source::WebIdentity(web_identity) = config.roles.roles[0].source.clone() else { unreachable!() };
+    let (pod, ca_bundle) = (config.roles.pod.clone(), config.roles.ca_bundle.clone());
+    let client = Client::resolve(Arc::new(web_identity), pod, ca_bundle, clock.clone()).await?;
     let end = EndSignals::install()?;
     let hangups = Hangups::install()?;
     let serve = serve::bind(&config.listeners, &config.admin)?;
@@ -93,10 +96,12 @@ impl Bound {
     /// Serves until SIGTERM or SIGINT, then drains.
     pub async fn run(self) {
         let Self { mut serve, config, clock, client, mut end, hangups: (hangups, hangup_count) } = self;
-        let metrics = Metrics::new(&config.role.name, &ErrorKind::ALL.map(ErrorKind::code));
+        let role = config.roles.roles[0].clone();
+        let Source::WebIdentity(web_identity) = role.source.clone() else { unreachable!() };
+        let arn = web_identity.session.role_arn.clone();
+        let metrics = Metrics::new(&role.name, &ErrorKind::ALL.map(ErrorKind::code));
         let (phase, phases) = shutdown::phases();
-        let (publisher, reader) =
-            cache::role(&config.role.name, config.role.arn.as_str(), clock.read(), not_yet(&clock));
+        let (publisher, reader) = cache::role(&role.name, arn.as_str(), clock.read(), not_yet(&clock));
 
         for (serves, address, authorization) in serve.listening() {
             // What an open door answers is worth knowing.
@@ -105,10 +110,8 @@ impl Bound {
         }
         tracing::info!(endpoint = "admin", address = %serve.admin_address(), "serving");
         tracing::info!(
-            role = config.role.name,
-            role_arn = config.role.arn.as_str(),
-            session_name = config.role.session_name.as_str(),
-            session_seconds = config.role.session_duration.as_secs(),
+            role = role.name,
+            role_arn = arn.as_str(),
             sts_endpoint = client.endpoint(),
             "keeping credentials fresh",
         );
@@ -124,14 +127,14 @@ impl Bound {
         let offer = Offer { readers: vec![reader], imds: config.imds, passage, session_key };
         let server = serve.run(offer, metrics.clone(), clock.clone(), phases.clone());
         background.spawn(hangups.run());
-        let (watch, tokens) = watch_token(config.role.token_file.clone(), metrics.clone(), clock.clone());
+        let (watch, tokens) = watch_token(web_identity.token_file.clone(), metrics.clone(), clock.clone());
         background.spawn(watch.run());
         background.spawn(tidy(tokens.clone(), keeper.as_ref().map(Keeper::bell)));
         if let Some(keeper) = keeper {
             background.spawn(keeper.run(metrics.clone(), clock.clone()));
         }
         let driver = Driver {
-            role: config.role.name.clone(),
+            role: role.name.clone(),
             exchange: Arc::new(client),
             tokens,
             publisher,

@@ -23,6 +23,9 @@ mod mistake;
 mod net_init;
 mod parser;
 mod pem;
+mod role;
+mod roles_file;
+mod session_name;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -42,6 +45,19 @@ pub(crate) use mistake::quoted;
 pub use net_init::NetInit;
 pub use net_init::parse_net_init;
 pub use parser::Flags;
+pub use role::Chain;
+pub use role::CredentialsEndpoint;
+pub use role::ExternalId;
+pub use role::PodIdentity;
+pub use role::Role;
+pub use role::Session;
+pub use role::SessionDuration;
+pub use role::Source;
+pub use role::Step;
+pub use role::WebIdentity;
+pub use roles_file::RolesFile;
+pub use session_name::PodNames;
+pub use session_name::SessionNameTemplate;
 pub use settings::settings_table;
 pub use types::RoleArn;
 pub use types::SessionName;
@@ -52,7 +68,7 @@ pub(crate) use upstream::is_path_byte;
 #[derive(Clone)]
 #[allow(missing_debug_implementations)] // holds a secret
 pub struct Config {
-    pub role: Role,
+    pub roles: Roles,
     pub listeners: Listeners,
     pub imds: Imds,
     pub admin: AdminListener,
@@ -62,14 +78,15 @@ pub struct Config {
     pub log: Log,
 }
 
-/// One named set of credentials: whose they are and how they are obtained.
+/// Whose credentials are kept.
 #[derive(Clone, Debug)]
-pub struct Role {
-    pub name: String,
-    pub arn: RoleArn,
-    pub token_file: PathBuf,
-    pub session_name: SessionName,
-    pub session_duration: Duration,
+pub struct Roles {
+    /// At least one, each with a name of its own.
+    pub roles: Vec<Role>,
+    /// Where they are written down, and may change.
+    pub file: Option<RolesFile>,
+    /// What the downward API tells, for session names.
+    pub pod: PodNames,
     /// `AWS_CA_BUNDLE`
     pub ca_bundle: Option<PathBuf>,
 }
@@ -181,7 +198,7 @@ impl Config {
     /// All that `serve` needs.
     pub fn parse(flags: &Flags, strings: &dyn Strings) -> Parsed<Self> {
         let mut parser = Parser::new(flags, strings);
-        let role = aws::role(&mut parser);
+        let roles = aws::roles(&mut parser);
         endpoint::check(&mut parser);
         let mut listeners = listen::listeners(&mut parser);
         let admin = listen::admin(&mut parser);
@@ -198,21 +215,21 @@ impl Config {
         parser.refuse_unknown_variables();
         let complete = || {
             let listeners = Listeners { listeners: listeners?, authorization };
-            Some(Self { role: role?, listeners, imds, admin: admin?, upstream, drain, log })
+            Some(Self { roles: roles?, listeners, imds, admin: admin?, upstream, drain, log })
         };
         parser.finish(complete())
     }
 }
 
 /// All that one exchange needs, without a server.
-pub fn parse_role(flags: &Flags, strings: &dyn Strings) -> Parsed<(Role, Log)> {
+pub fn parse_roles(flags: &Flags, strings: &dyn Strings) -> Parsed<(Roles, Log)> {
     let mut parser = Parser::new(flags, strings);
     parser.value(&settings::ROLE, aws::check_role_name);
-    let role = aws::role(&mut parser);
+    let roles = aws::roles(&mut parser);
     endpoint::check(&mut parser);
     let log = Log::read(&mut parser);
     parser.refuse_unknown_variables();
-    parser.finish(role.map(|role| (role, log)))
+    parser.finish(roles.map(|roles| (roles, log)))
 }
 
 /// Where the token is.

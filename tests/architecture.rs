@@ -28,7 +28,20 @@ const PLAN: &[(&str, &[&str])] = &[
     ("log", &["config"]),
     ("token", &["clock", "contract", "credentials", "file", "metrics", "secret"]),
     // Ports.
-    ("sts", &["authorities", "build_info", "clock", "config", "credentials", "file", "secret", "token"]),
+    (
+        "sts",
+        &[
+            "authorities",
+            "build_info",
+            "clock",
+            "config",
+            "contract",
+            "credentials",
+            "file",
+            "secret",
+            "token",
+        ],
+    ),
     // What a pod is given before it starts; only `cli` may ask for it.
     ("claim", &["config", "contract"]),
     // Asks for one file again and again; the server holds the half that cannot.

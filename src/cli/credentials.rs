@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use crate::cli::process;
 use crate::clock::Clock;
-use crate::config::Role;
+use crate::config::Roles;
+use crate::config::Source;
 use crate::contract::exit;
 use crate::credentials::Credentials;
 use crate::credentials::rfc3339;
@@ -35,13 +36,17 @@ pub(super) const FORMATS: [(&str, Format, &str); 3] = [
 ];
 
 /// One exchange, printed; gives the exit status.
-pub(super) fn run(role: Role, format: Format) -> u8 {
-    let token = match Token::read(&role.token_file) {
+pub(super) fn run(roles: Roles, format: Format) -> u8 {
+    let Some(Source::WebIdentity(web_identity)) = roles.roles.into_iter().next().map(|role| role.source)
+    else {
+        return exit::SOFTWARE;
+    };
+    let token = match Token::read(&web_identity.token_file) {
         Ok(token) => token,
         Err(error) => {
             tracing::error!(
                 code = error.code(),
-                token_file = %role.token_file.display(),
+                token_file = %web_identity.token_file.display(),
                 "no token in AWS_WEB_IDENTITY_TOKEN_FILE: {error}. {}",
                 error.mend(),
             );
@@ -49,7 +54,7 @@ pub(super) fn run(role: Role, format: Format) -> u8 {
         }
     };
     let exchanged = process::block_on(async {
-        match Client::resolve(Arc::new(role), Clock::system()).await {
+        match Client::resolve(Arc::new(web_identity), roles.pod, roles.ca_bundle, Clock::system()).await {
             Ok(client) => Ok(client.exchange(&token).await),
             Err(error) => Err(error),
         }

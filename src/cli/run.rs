@@ -20,7 +20,7 @@ use crate::config::Mistakes;
 use crate::config::Warning;
 use crate::config::env::Environment;
 use crate::config::parse_net_init;
-use crate::config::parse_role;
+use crate::config::parse_roles;
 use crate::contract::exit;
 use crate::log;
 use crate::sts::client::check_region;
@@ -54,11 +54,11 @@ fn run_serve(flags: &Flags) -> u8 {
 }
 
 fn run_credentials(flags: &Flags, format: Format) -> u8 {
-    match parse_role(flags, &Environment) {
-        Ok(((role, log), warnings)) => {
+    match parse_roles(flags, &Environment) {
+        Ok(((roles, log), warnings)) => {
             log::install(log);
             warn(&warnings);
-            credentials::run(role, format)
+            credentials::run(roles, format)
         }
         Err(mistakes) => refuse(&mistakes),
     }

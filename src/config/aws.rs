@@ -3,7 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::PodNames;
 use crate::config::Role;
+use crate::config::Roles;
+use crate::config::Session;
+use crate::config::SessionDuration;
+use crate::config::Source;
+use crate::config::WebIdentity;
 use crate::config::duration::parse_session_duration;
 use crate::config::env::NotUnicode;
 use crate::config::mistake::Reason;
@@ -34,15 +40,22 @@ const REFETCHING: [(Duration, &str); 3] = [
 ];
 
 /// The one role there is without a roles file, and what is needed to call STS for it.
-pub(super) fn role(parser: &mut Parser<'_>) -> Option<Role> {
-    let arn = role_arn(parser);
+pub(super) fn roles(parser: &mut Parser<'_>) -> Option<Roles> {
+    let role_arn = role_arn(parser);
     let token_file = token_file(parser);
-    let session_name = session_name(parser);
-    let session_duration = session_duration(parser);
+    let name = session_name(parser);
+    let duration = SessionDuration::Fixed(session_duration(parser));
     let ca_bundle = parser.value(&CA_BUNDLE, check_pem);
     warn_of_static_keys(parser);
-    let (arn, token_file, session_name) = (arn?, token_file?, session_name?);
-    Some(Role { name: DEFAULT_ROLE.to_owned(), arn, token_file, session_name, session_duration, ca_bundle })
+    let session =
+        Session { role_arn: role_arn?, name: name?.into(), duration, policy: None, policy_arns: Vec::new() };
+    let role = Role {
+        name: DEFAULT_ROLE.to_owned(),
+        source: Source::WebIdentity(WebIdentity { token_file: token_file?, session }),
+        is_imds: false,
+        authorization_token_file: None,
+    };
+    Some(Roles { roles: vec![role], file: None, pod: PodNames::default(), ca_bundle })
 }
 
 /// Of several roles the roles file would tell the names.

@@ -67,16 +67,23 @@ impl Drop for Content {
     }
 }
 
+/// Of the only role.
+fn session_name(config: &Config) -> String {
+    let Source::WebIdentity(web_identity) = &config.roles.roles[0].source else { panic!("another source") };
+    web_identity.session.name.fill(&config.roles.pod).as_str().to_owned()
+}
+
 #[test]
 fn a_pod_that_the_eks_webhook_prepared_needs_no_setting_of_ours() {
     let (config, warnings) = parsed(&prepared());
     assert_eq!(warnings, [""; 0]);
-    let role = &config.role;
-    assert_eq!((role.name.as_str(), role.arn.name()), ("default", "app"));
-    assert_eq!(role.token_file, PathBuf::from(TOKEN_FILE));
-    assert_eq!(role.session_name.as_str(), "irsa-sidecar-app-0");
-    assert_eq!(role.session_duration, Duration::from_secs(3600));
-    assert_eq!(role.ca_bundle, None);
+    let [role] = &config.roles.roles[..] else { panic!("one role must be there") };
+    assert_eq!((role.name.as_str(), role.arn().unwrap().name()), ("default", "app"));
+    let Source::WebIdentity(web_identity) = &role.source else { panic!("{}", role.source.kind()) };
+    assert_eq!(web_identity.token_file, PathBuf::from(TOKEN_FILE));
+    assert_eq!(session_name(&config), "irsa-sidecar-app-0");
+    assert_eq!(web_identity.session.duration, SessionDuration::Fixed(Duration::from_secs(3600)));
+    assert_eq!(config.roles.ca_bundle, None);
     let listening: Vec<String> = config.listeners.listeners.iter().map(|l| l.address.to_string()).collect();
     assert_eq!(listening, ["127.0.0.1:9911", "[::1]:9911"]);
     assert!(config.listeners.listeners.iter().all(|l| l.is_default && !l.allow_unauthenticated));
@@ -112,9 +119,10 @@ fn every_setting_does_what_it_says() {
         .map(|(a, b)| (a.to_owned(), b));
     assert_eq!(listeners, expected);
     assert_eq!(config.admin.address.to_string(), "10.0.0.1:8002");
-    assert_eq!(config.role.session_duration, Duration::from_secs(12 * 3600));
-    assert_eq!(config.role.session_name.as_str(), "shop=app@0");
-    assert_eq!(config.role.ca_bundle, Some(pem.0.clone()));
+    let Source::WebIdentity(web_identity) = &config.roles.roles[0].source else { panic!("another source") };
+    assert_eq!(web_identity.session.duration, SessionDuration::Fixed(Duration::from_secs(12 * 3600)));
+    assert_eq!(session_name(&config), "shop=app@0");
+    assert_eq!(config.roles.ca_bundle, Some(pem.0.clone()));
     assert!(config.listeners.authorization.unwrap().token.matches(b"a token with 32 bytes, or so...."));
     assert_eq!(config.drain, Duration::from_secs(65));
     assert_eq!(config.log, Log { level: LevelFilter::DEBUG, format: LogFormat::Text });
@@ -638,7 +646,7 @@ fn the_session_name_comes_from_what_is_known_of_the_pod() {
     ];
     for (assignments, name) in cases {
         let variables = assignments.iter().fold(prepared(), |all, (name, value)| all.with(name, *value));
-        assert_eq!(parsed(&variables).0.role.session_name.as_str(), name);
+        assert_eq!(session_name(&parsed(&variables).0), name);
     }
 }
 
@@ -662,11 +670,11 @@ fn each_command_asks_for_what_it_needs_and_no_more() {
     let token_only = nothing.with("AWS_WEB_IDENTITY_TOKEN_FILE", TOKEN_FILE);
     assert_eq!(parse_token_file(&token_only).unwrap().0, PathBuf::from(TOKEN_FILE));
     let with_role = token_only.with("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/app");
-    assert!(parse_role(&Flags::default(), &with_role).is_ok());
+    assert!(parse_roles(&Flags::default(), &with_role).is_ok());
     let misspelt = with_role.clone().with("IRSA_SIDECAR_SESION_DURATION", "2h");
-    assert!(parse_role(&Flags::default(), &misspelt).is_err());
+    assert!(parse_roles(&Flags::default(), &misspelt).is_err());
     let another = Flags::default().with(&settings::ROLE, "reports");
-    assert!(parse_role(&another, &with_role).err().unwrap().to_string().contains("--role \"reports\""));
+    assert!(parse_roles(&another, &with_role).err().unwrap().to_string().contains("--role \"reports\""));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! A connection is made for each exchange and dropped after it. Exchanges are half an hour apart, so nothing is gained
 //! by keeping one, and a CA bundle or a DNS answer that changed is seen without a restart.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,10 @@ use aws_types::service_config::ServiceConfigKey;
 use thiserror::Error;
 
 use crate::clock::Clock;
-use crate::config::Role;
+use crate::config::PodNames;
+use crate::config::SessionDuration;
+use crate::config::WebIdentity;
+use crate::contract::MAX_SESSION_DURATION;
 use crate::sts::ErrorKind;
 use crate::sts::Exchange;
 use crate::sts::ExchangeError;
@@ -58,7 +62,9 @@ const UNUSED_REGION: &str = "us-east-1";
 pub struct Client {
     sdk: SdkConfig,
     endpoint: String,
-    role: Arc<Role>,
+    web_identity: Arc<WebIdentity>,
+    pod: PodNames,
+    ca_bundle: Option<PathBuf>,
     clock: Clock,
 }
 
@@ -89,15 +95,27 @@ impl ResolveError {
 
 impl Client {
     /// Resolves region and endpoint as an SDK would, IMDS left out.
-    pub async fn resolve(role: Arc<Role>, clock: Clock) -> Result<Self, ResolveError> {
+    pub async fn resolve(
+        web_identity: Arc<WebIdentity>,
+        pod: PodNames,
+        ca_bundle: Option<PathBuf>,
+        clock: Clock,
+    ) -> Result<Self, ResolveError> {
         let (sdk, given) = locate().await?;
         let endpoint = resolve_endpoint(&sdk, given).await?;
-        Ok(Self { sdk, endpoint, role, clock })
+        Ok(Self { sdk, endpoint, web_identity, pod, ca_bundle, clock })
     }
 
     /// Where STS is called, as the SDK's rules make it of region, FIPS, dual-stack and endpoint.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    fn asked(&self) -> Duration {
+        match self.web_identity.session.duration {
+            SessionDuration::Fixed(duration) => duration,
+            SessionDuration::Max => MAX_SESSION_DURATION,
+        }
     }
 
     async fn call(
@@ -110,10 +128,10 @@ impl Client {
             aws_sdk_sts::config::Builder::from(&self.sdk).http_client(http).interceptor(heard.clone());
         aws_sdk_sts::Client::from_conf(config.build())
             .assume_role_with_web_identity()
-            .role_arn(self.role.arn.as_str())
-            .role_session_name(self.role.session_name.as_str())
+            .role_arn(self.web_identity.session.role_arn.as_str())
+            .role_session_name(self.web_identity.session.name.fill(&self.pod).as_str())
             .web_identity_token(token.secret().expose())
-            .duration_seconds(i32::try_from(self.role.session_duration.as_secs()).unwrap_or(i32::MAX))
+            .duration_seconds(i32::try_from(self.asked().as_secs()).unwrap_or(i32::MAX))
             .send()
             .await
             .map_err(|error| {
@@ -127,7 +145,7 @@ impl Client {
     /// Loading a hundred and a half root certificates takes a millisecond or three: not on the server's thread. So the
     /// connector is built there, and the SDK, which asks for one twice for each call, gets copies of it.
     async fn http_client(&self) -> Result<SharedHttpClient, ExchangeError> {
-        let (ca_bundle, sleep) = (self.role.ca_bundle.clone(), self.sdk.sleep_impl());
+        let (ca_bundle, sleep) = (self.ca_bundle.clone(), self.sdk.sleep_impl());
         let built = tokio::task::spawn_blocking(move || build_connector(ca_bundle, sleep)).await;
         let connector =
             built.unwrap_or_else(|_| Err(untrusted("the TLS client could not be built".to_owned())))?;
@@ -147,7 +165,9 @@ impl Exchange for Client {
         };
         let reply = heard.take();
         match result {
-            Ok(output) => accept(&self.role, output, reply, self.clock.read()),
+            Ok(output) => {
+                accept(&self.web_identity.session.role_arn, self.asked(), output, reply, self.clock.read())
+            }
             Err(error) => Err(ExchangeError { reply, ..error }),
         }
     }

@@ -12,7 +12,7 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 use crate::clock::Reading;
 use crate::clock::TOLERATED_SKEW;
 use crate::clock::Timeline;
-use crate::config::Role;
+use crate::config::RoleArn;
 use crate::credentials::Credentials;
 use crate::credentials::rfc3339;
 use crate::secret::Secret;
@@ -25,7 +25,8 @@ use crate::sts::Reply;
 const LONGEST_ARN: usize = 2048;
 
 pub(super) fn accept(
-    role: &Role,
+    role_arn: &RoleArn,
+    asked: Duration,
     output: AssumeRoleWithWebIdentityOutput,
     reply: Reply,
     now: Reading,
@@ -43,7 +44,7 @@ pub(super) fn accept(
         }
     }
     let expires_at = SystemTime::try_from(given.expiration).map_err(|_| invalid("Expiration"))?;
-    let (issued_at, expires_at) = session(expires_at, role.session_duration, reply.date, now);
+    let (issued_at, expires_at) = session(expires_at, asked, reply.date, now);
     let assumed_role_arn = output.assumed_role_user.map(|user| user.arn);
     let assumed_role_arn = assumed_role_arn.filter(|arn| is_plain(arn) && arn.len() <= LONGEST_ARN);
     let is_account =
@@ -52,7 +53,7 @@ pub(super) fn accept(
         .as_deref()
         .and_then(|arn| arn.split(':').nth(4))
         .filter(is_account)
-        .or_else(|| role.arn.account())
+        .or_else(|| role_arn.account())
         .map(str::to_owned);
     let credentials = Credentials {
         access_key_id: given.access_key_id,
@@ -60,7 +61,7 @@ pub(super) fn accept(
         session_token: Secret::new(given.session_token),
         expires_at,
         issued_at,
-        role_arn: role.arn.as_str().to_owned(),
+        role_arn: role_arn.as_str().to_owned(),
         account_id,
     };
     if !credentials.lifetime().may_be_served(issued_at) {

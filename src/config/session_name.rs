@@ -1,0 +1,36 @@
+//! Session names, as CloudTrail shows them: fixed, or made of what is known of the pod.
+
+use crate::config::types::SessionName;
+
+/// What a session's name may be made of. Some of it the downward API tells, some the token, some nobody.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct PodNames {
+    pub namespace: Option<String>,
+    pub pod: Option<String>,
+    pub service_account: Option<String>,
+    pub node: Option<String>,
+    pub hostname: Option<String>,
+}
+
+/// `{namespace}-{pod}`, or a name without placeholders.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SessionNameTemplate(Vec<Piece>);
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Piece {
+    Text(String),
+}
+
+impl SessionNameTemplate {
+    /// The name for this pod: what STS does not take is replaced, what is too long loses its beginning.
+    pub fn fill(&self, _names: &PodNames) -> SessionName {
+        let text: String = self.0.iter().map(|Piece::Text(text)| text.as_str()).collect();
+        SessionName::cleaned(&text)
+    }
+}
+
+impl From<SessionName> for SessionNameTemplate {
+    fn from(name: SessionName) -> Self {
+        Self(vec![Piece::Text(name.as_str().to_owned())])
+    }
+}
