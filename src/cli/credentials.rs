@@ -17,6 +17,7 @@ use crate::contract::exit;
 use crate::credentials::Credentials;
 use crate::credentials::rfc3339;
 use crate::secret::Secret;
+use crate::sts::Basis;
 use crate::sts::Exchange;
 use crate::sts::client::Client;
 use crate::token::Token;
@@ -55,7 +56,7 @@ pub(super) fn run(roles: Roles, format: Format) -> u8 {
     };
     let exchanged = process::block_on(async {
         match Client::resolve(Arc::new(web_identity), roles.pod, roles.ca_bundle, Clock::system()).await {
-            Ok(client) => Ok(client.exchange(&token).await),
+            Ok(client) => Ok(client.exchange(&Basis::Token(Arc::new(token))).await),
             Err(error) => Err(error),
         }
     });
@@ -74,7 +75,7 @@ pub(super) fn run(roles: Roles, format: Format) -> u8 {
                 code = error.code(),
                 request_id = error.reply.request_id.as_deref(),
                 "exchange failed: {error}. {}",
-                error.kind.mend(),
+                error.mend(),
             );
             exit::UNAVAILABLE
         }

@@ -27,6 +27,7 @@ use crate::refresh::State;
 use crate::refresh::report::Report;
 use crate::refresh::step;
 use crate::shutdown::Phase;
+use crate::sts::Basis;
 use crate::sts::Exchange;
 use crate::sts::ExchangeError;
 use crate::sts::Exchanged;
@@ -140,7 +141,7 @@ impl<E: Exchange> Running<E> {
         let token = self.token.clone().expect("the policy must not exchange before a token was read");
         let exchange = self.driver.exchange.clone();
         self.started_at = self.driver.clock.steady();
-        self.in_flight = Some(Box::pin(async move { exchange.exchange(&token).await }));
+        self.in_flight = Some(Box::pin(async move { exchange.exchange(&Basis::Token(token)).await }));
     }
 
     /// How long until what is held may not be served: a moment to speak at, though there is nothing to do.
@@ -234,7 +235,7 @@ impl<E: Exchange> Running<E> {
         let retry_in = self.state.next_exchange_at().unwrap_or(now).saturating_sub(now);
         self.driver.metrics.exchange_failed(&self.driver.role, error.code(), self.next_exchange_at(), took);
         self.report.failure(error, self.state.failures(), retry_in, took);
-        self.publish_problem(error.code(), error.to_string(), error.kind.mend());
+        self.publish_problem(error.code(), error.to_string(), error.mend());
         action
     }
 

@@ -96,7 +96,7 @@ impl Report {
             retry_in_ms = millis(retry_in),
             took_ms = millis(took),
             "exchange failed: {error}. {}",
-            error.kind.mend(),
+            error.mend(),
         );
     }
 

@@ -34,6 +34,7 @@ use crate::config::PodNames;
 use crate::config::SessionDuration;
 use crate::config::WebIdentity;
 use crate::contract::MAX_SESSION_DURATION;
+use crate::sts::Basis;
 use crate::sts::ErrorKind;
 use crate::sts::Exchange;
 use crate::sts::ExchangeError;
@@ -154,7 +155,10 @@ impl Client {
 }
 
 impl Exchange for Client {
-    async fn exchange(&self, token: &Token) -> Result<Exchanged, ExchangeError> {
+    async fn exchange(&self, basis: &Basis) -> Result<Exchanged, ExchangeError> {
+        let Basis::Token(token) = basis else {
+            return Err(ExchangeError::new(ErrorKind::Other, "a web identity token is needed"));
+        };
         let heard = Heard::default();
         let result = match tokio::time::timeout(CALL_TIMEOUT, self.call(token, &heard)).await {
             Ok(result) => result,
@@ -165,9 +169,14 @@ impl Exchange for Client {
         };
         let reply = heard.take();
         match result {
-            Ok(output) => {
-                accept(&self.web_identity.session.role_arn, self.asked(), output, reply, self.clock.read())
-            }
+            Ok(output) => accept(
+                &self.web_identity.session.role_arn,
+                self.asked(),
+                output,
+                Arc::new(self.pod.clone()),
+                reply,
+                self.clock.read(),
+            ),
             Err(error) => Err(ExchangeError { reply, ..error }),
         }
     }

@@ -52,7 +52,8 @@ impl Script {
 }
 
 impl Exchange for Script {
-    async fn exchange(&self, token: &Token) -> Result<Exchanged, ExchangeError> {
+    async fn exchange(&self, basis: &Basis) -> Result<Exchanged, ExchangeError> {
+        let Basis::Token(token) = basis else { panic!("a token must be the basis") };
         let call = Call { at: self.sts_time(), token: token.secret().expose().to_owned() };
         self.calls.send_modify(|calls| calls.push(call));
         let line = {
@@ -72,7 +73,7 @@ impl Exchange for Script {
                     role_arn: "arn:aws:iam::111122223333:role/app".to_owned(),
                     account_id: None,
                 };
-                Ok(Exchanged { credentials, assumed_role_arn: None, reply })
+                Ok(Exchanged { credentials, assumed_role_arn: None, pod: Arc::default(), reply })
             }
             Line::Fails(kind) => Err(ExchangeError { reply, ..ExchangeError::new(kind, "as scripted") }),
             Line::FailsWithRetryAfter(after) => Err(ExchangeError {

@@ -4,6 +4,7 @@
 //! there must be what the pickiest parsers of the old SDKs can take, and its times must make sense together: whatever
 //! answers in STS's place must not be able to make us hold on to it.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -12,6 +13,7 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 use crate::clock::Reading;
 use crate::clock::TOLERATED_SKEW;
 use crate::clock::Timeline;
+use crate::config::PodNames;
 use crate::config::RoleArn;
 use crate::credentials::Credentials;
 use crate::credentials::rfc3339;
@@ -28,10 +30,11 @@ pub(super) fn accept(
     role_arn: &RoleArn,
     asked: Duration,
     output: AssumeRoleWithWebIdentityOutput,
+    pod: Arc<PodNames>,
     reply: Reply,
     now: Reading,
 ) -> Result<Exchanged, ExchangeError> {
-    let failed = |kind, message| ExchangeError { kind, message, reply: reply.clone() };
+    let failed = |kind, message| ExchangeError { reply: reply.clone(), ..ExchangeError::new(kind, message) };
     let invalid = |what: &str| failed(ErrorKind::InvalidReply, format!("STS's reply has no usable {what}"));
     let given = output.credentials.ok_or_else(|| invalid("Credentials"))?;
     for (name, value) in [
@@ -72,7 +75,7 @@ pub(super) fn accept(
         );
         return Err(failed(ErrorKind::AlreadyExpired, message));
     }
-    Ok(Exchanged { credentials, assumed_role_arn, reply })
+    Ok(Exchanged { credentials, assumed_role_arn, pod, reply })
 }
 
 /// When the session began, as far as that is known, and when it ends.
