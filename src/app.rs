@@ -15,6 +15,8 @@ use tokio::time::timeout;
 
 use crate::authorization::Bell;
 use crate::authorization::Keeper;
+use crate::beat;
+use crate::beat::Beat;
 use crate::cache;
 use crate::cache::Problem;
 use crate::clock::Clock;
@@ -25,6 +27,8 @@ use crate::config::Serves;
 use crate::config::Source;
 use crate::heap::Heap;
 use crate::metrics::Metrics;
+use crate::refresh::basis::Ground;
+use crate::refresh::basis::Handout;
 use crate::refresh::driver::Driver;
 use crate::serve;
 use crate::serve::BindError;
@@ -37,7 +41,7 @@ use crate::shutdown::Phase;
 use crate::sts::ErrorKind;
 use crate::sts::client::Client;
 use crate::sts::client::ResolveError;
-use crate::token::watch::Tokens;
+use crate::token::watch::Kind;
 use crate::token::watch::watch as watch_token;
 use crate::upstream;
 use crate::upstream::UnreachableUpstream;
@@ -127,21 +131,33 @@ impl Bound {
         let offer = Offer { readers: vec![reader], imds: config.imds, passage, session_key };
         let server = serve.run(offer, metrics.clone(), clock.clone(), phases.clone());
         background.spawn(hangups.run());
-        let (watch, tokens) = watch_token(web_identity.token_file.clone(), metrics.clone(), clock.clone());
+        let (give_beat, beat) = beat::beat(clock.clone());
+        background.spawn(give_beat);
+        let (watch, tokens) = watch_token(
+            web_identity.token_file.clone(),
+            Kind::WebIdentity,
+            metrics.clone(),
+            beat.clone(),
+            clock.clone(),
+        );
         background.spawn(watch.run());
-        background.spawn(tidy(tokens.clone(), keeper.as_ref().map(Keeper::bell)));
+        background.spawn(tidy(beat.clone(), keeper.as_ref().map(Keeper::bell)));
         if let Some(keeper) = keeper {
             background.spawn(keeper.run(metrics.clone(), clock.clone()));
         }
         let driver = Driver {
             role: role.name.clone(),
             exchange: Arc::new(client),
-            tokens,
+            ground: Ground::Tokens(tokens, Kind::WebIdentity),
             publisher,
+            handout: watch::channel(Handout::default()).0,
+            beat,
+
             clock,
             metrics,
             jitter: fastrand::f64,
             hangups: hangup_count,
+            relay: watch::channel(0).0,
             phases,
         };
         background.spawn(driver.run());
@@ -177,13 +193,11 @@ fn session_key(listeners: &Listeners) -> SessionKey {
     if is_needed { SessionKey::of_the_pod() } else { SessionKey::random() }
 }
 
-/// Moves to the beat of the token, so that it costs no wake-up.
-async fn tidy(mut beat: Tokens, keeper: Option<Bell>) {
+/// Moves to the beat of the house, so that it costs no wake-up.
+async fn tidy(mut beat: Beat, keeper: Option<Bell>) {
     let mut heap = Heap::new();
-    // The look at the start is no beat: the first exchange is still to come.
-    beat.observe();
     loop {
-        beat.looked().await;
+        beat.next().await;
         heap.tidy();
         if let Some(keeper) = &keeper {
             keeper.ring();

@@ -9,6 +9,8 @@ use std::path::Path;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub mod watch;
+
 /// Why a file cannot be used.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum ReadFileError {

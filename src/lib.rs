@@ -8,6 +8,7 @@ pub mod app;
 pub mod authorities;
 pub mod authorization;
 pub mod backoff;
+pub mod beat;
 pub mod build_info;
 pub mod cache;
 pub mod claim;

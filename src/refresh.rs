@@ -9,7 +9,7 @@
 //! - one exchange at a time;
 //! - after a failure what is served stays; what can pass is retried within 1 s to 60 s, what a person must mend within
 //!   5 s to 5 min, an expired token when the file changes or after 5 min; never before a `Retry-After` has passed;
-//! - a changed token is used at once while something is wrong, and at the next refresh while all is well;
+//! - a changed token (or another role's credentials, where it starts from those) is used at once while something is wrong, and at the next refresh while all is well;
 //! - SIGHUP exchanges now, at most once in 10 s; no two exchanges start within 250 ms.
 
 use std::time::Duration;
@@ -18,6 +18,7 @@ use crate::backoff;
 use crate::credentials::Lifetime;
 use crate::sts::Remedy;
 
+pub mod basis;
 pub mod driver;
 mod report;
 
@@ -35,7 +36,7 @@ pub type Moment = Duration;
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     started_at: Moment,
-    has_token: bool,
+    has_basis: bool,
     /// Until when what is held may be served.
     serve_until: Option<Moment>,
     /// Failures in a row.
@@ -49,8 +50,8 @@ pub struct State {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Next {
-    /// No token was ever read: its arrival is the only thing that helps.
-    AwaitToken,
+    /// There never was anything to start from: its arrival is the only thing that helps.
+    AwaitBasis,
     At(Moment),
     /// An exchange is under way; if it fails, something that happened meanwhile asks for another one from then on.
     InFlight {
@@ -62,8 +63,8 @@ enum Next {
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
-    /// A token was read that differs from the one before.
-    TokenChanged,
+    /// What an exchange starts from, a token or another role's credentials, is another than before.
+    BasisChanged,
     ExchangeSucceeded(Lifetime),
     ExchangeFailed {
         remedy: Remedy,
@@ -92,13 +93,13 @@ impl State {
     pub fn new(started_at: Moment) -> Self {
         Self {
             started_at,
-            has_token: false,
+            has_basis: false,
             serve_until: None,
             failures: 0,
             last_started_at: None,
             last_hangup_at: None,
             not_before: Moment::ZERO,
-            next: Next::AwaitToken,
+            next: Next::AwaitBasis,
         }
     }
 
@@ -111,7 +112,7 @@ impl State {
     pub fn next_exchange_at(&self) -> Option<Moment> {
         match self.next {
             Next::At(at) => Some(at),
-            Next::AwaitToken | Next::InFlight { .. } | Next::Stopped => None,
+            Next::AwaitBasis | Next::InFlight { .. } | Next::Stopped => None,
         }
     }
 
@@ -129,7 +130,7 @@ impl State {
     fn hasten(&mut self, at: Moment) {
         let at = self.allowed_from(at);
         match &mut self.next {
-            Next::AwaitToken => self.next = Next::At(at),
+            Next::AwaitBasis => self.next = Next::At(at),
             Next::At(next) => *next = at.min(*next),
             Next::InFlight { again_at } => *again_at = Some(again_at.map_or(at, |again| again.min(at))),
             Next::Stopped => {}
@@ -146,8 +147,8 @@ pub fn step(state: State, event: Event, now: Moment, jitter: f64) -> (State, Act
     match event {
         Event::Shutdown => state.next = Next::Stopped,
         Event::Tick => {}
-        Event::TokenChanged => {
-            state.has_token = true;
+        Event::BasisChanged => {
+            state.has_basis = true;
             let is_in_flight = matches!(state.next, Next::InFlight { .. });
             if is_in_flight || !state.is_healthy(now) {
                 state.hasten(now);
@@ -179,7 +180,7 @@ pub fn step(state: State, event: Event, now: Moment, jitter: f64) -> (State, Act
 
 /// Asked again too soon, it is put off.
 fn exchange_now(state: &mut State, now: Moment) {
-    if !state.has_token {
+    if !state.has_basis {
         return;
     }
     let at = match state.last_hangup_at {
@@ -205,7 +206,7 @@ fn delay(state: &State, remedy: Remedy, now: Moment, jitter: f64) -> Duration {
 fn act(state: &mut State, now: Moment) -> Action {
     match state.next {
         Next::Stopped => Action::Stop,
-        Next::AwaitToken | Next::InFlight { .. } => Action::Wait,
+        Next::AwaitBasis | Next::InFlight { .. } => Action::Wait,
         Next::At(at) if at > now => Action::WaitUntil(at),
         Next::At(_) => {
             state.last_started_at = Some(now);

@@ -68,17 +68,20 @@ impl Token {
         Self::parse(&bytes)
     }
 
+    /// Reads what may be a JSON Web Token, or any other text that a header can carry.
+    pub fn read_any(path: &Path) -> Result<Self, ReadTokenError> {
+        let bytes = read_bounded(path, MAX_TOKEN_BYTES)?;
+        match Self::parse(&bytes) {
+            Err(ReadTokenError::NotThreeParts) => {
+                let text = Self::text(&bytes)?;
+                Ok(Self { secret: Secret::new(text.to_owned()), claims: Claims::default() })
+            }
+            parsed => parsed,
+        }
+    }
+
     pub fn parse(bytes: &[u8]) -> Result<Self, ReadTokenError> {
-        if bytes.len() > MAX_TOKEN_BYTES {
-            return Err(ReadTokenError::TooLong);
-        }
-        let text = str::from_utf8(bytes).map_err(|_| ReadTokenError::NotUtf8)?.trim();
-        if text.is_empty() {
-            return Err(ReadTokenError::Empty);
-        }
-        if let Some(strange) = text.chars().find(|c| !c.is_ascii_graphic()) {
-            return Err(ReadTokenError::NotAToken(strange));
-        }
+        let text = Self::text(bytes)?;
         // A file that somebody writes in place is seen half-written; all but the last part being there says so.
         let parts: Vec<&str> = text.split('.').collect();
         if parts.len() != 3 || parts.iter().any(|part| part.is_empty()) {
@@ -89,6 +92,20 @@ impl Token {
             return Err(ReadTokenError::Truncated);
         }
         Ok(Self { secret: Secret::new(text.to_owned()), claims })
+    }
+
+    fn text(bytes: &[u8]) -> Result<&str, ReadTokenError> {
+        if bytes.len() > MAX_TOKEN_BYTES {
+            return Err(ReadTokenError::TooLong);
+        }
+        let text = str::from_utf8(bytes).map_err(|_| ReadTokenError::NotUtf8)?.trim();
+        if text.is_empty() {
+            return Err(ReadTokenError::Empty);
+        }
+        if let Some(strange) = text.chars().find(|c| !c.is_ascii_graphic()) {
+            return Err(ReadTokenError::NotAToken(strange));
+        }
+        Ok(text)
     }
 
     /// The token itself, for STS alone.

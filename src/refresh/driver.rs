@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::beat::Beat;
 use crate::cache::Problem;
 use crate::cache::Publisher;
 use crate::cache::Snapshot;
@@ -22,6 +23,10 @@ use crate::clock::Timeline;
 use crate::clock::skew;
 use crate::metrics::Metrics;
 use crate::refresh::Action;
+use crate::refresh::basis::Ground;
+use crate::refresh::basis::Handout;
+use crate::refresh::basis::Seen;
+use crate::refresh::basis::Trouble;
 use crate::refresh::Event;
 use crate::refresh::State;
 use crate::refresh::report::Report;
@@ -31,34 +36,38 @@ use crate::sts::Basis;
 use crate::sts::Exchange;
 use crate::sts::ExchangeError;
 use crate::sts::Exchanged;
+use crate::sts::Handed;
 use crate::sts::Remedy;
-use crate::token::Token;
-use crate::token::watch::Observed;
-use crate::token::watch::Tokens;
 
 /// Everything that one role's refresh touches.
 #[allow(missing_debug_implementations)] // holds secrets
 pub struct Driver<E> {
     pub role: String,
     pub exchange: Arc<E>,
-    pub tokens: Tokens,
+    pub ground: Ground,
     pub publisher: Publisher,
+    /// To whoever starts from this role, or keeps its credentials elsewhere.
+    pub handout: watch::Sender<Handout>,
+    pub beat: Beat,
     pub clock: Clock,
     pub metrics: Metrics,
     /// In `0.0..1.0`, drawn afresh at each call.
     pub jitter: fn() -> f64,
-    /// Changes with each SIGHUP.
+    /// Changes with each SIGHUP; for a role that starts from another, once that one has done its part.
     pub hangups: watch::Receiver<u64>,
+    /// Passes SIGHUP on to the roles that start from this one.
+    pub relay: watch::Sender<u64>,
     pub phases: watch::Receiver<Phase>,
 }
 
 /// What came first.
 enum Woken {
+    Beat,
+    Basis,
     Clock,
     Exchange(Box<Result<Exchanged, ExchangeError>>),
     Hangup,
     Shutdown,
-    Token,
 }
 
 type InFlight = Pin<Box<dyn Future<Output = Result<Exchanged, ExchangeError>> + Send>>;
@@ -67,8 +76,10 @@ struct Running<E> {
     driver: Driver<E>,
     state: State,
     timeline: Timeline,
-    token: Option<Arc<Token>>,
-    token_changes: u64,
+    basis: Option<Basis>,
+    basis_changes: u64,
+    /// SIGHUP came, and the exchange that it led to has not ended.
+    owes_relay: bool,
     in_flight: Option<InFlight>,
     started_at: Instant,
     /// The clocks when they were last looked at.
@@ -83,22 +94,24 @@ impl<E: Exchange> Driver<E> {
         let mut running = Running {
             state: State::new(reading.boot),
             timeline: Timeline::local(reading),
-            token: None,
-            token_changes: 0,
+            basis: None,
+            basis_changes: 0,
+            owes_relay: false,
             in_flight: None,
             started_at: reading.steady,
             looked_at: reading,
             report: Report::new(&self.role),
             driver: self,
         };
-        let mut action = running.token_looked_at();
+        let mut action = running.basis_looked_at();
         while action != Action::Stop {
             let deadline = running.carry_out(action);
             let woken = running.wait(deadline).await;
             action = match woken {
-                Woken::Clock => running.tell(Event::Tick),
-                Woken::Token => running.token_looked_at(),
+                Woken::Clock | Woken::Beat => running.tell(Event::Tick),
+                Woken::Basis => running.basis_looked_at(),
                 Woken::Hangup => {
+                    running.owes_relay = true;
                     running.report.hangup();
                     running.tell(Event::ExchangeNow)
                 }
@@ -138,10 +151,11 @@ impl<E: Exchange> Running<E> {
     }
 
     fn start_exchange(&mut self) {
-        let token = self.token.clone().expect("the policy must not exchange before a token was read");
+        let basis = self.basis.clone().expect("the policy must not exchange before there is a basis");
+        let basis = self.driver.ground.newest(basis);
         let exchange = self.driver.exchange.clone();
         self.started_at = self.driver.clock.steady();
-        self.in_flight = Some(Box::pin(async move { exchange.exchange(&Basis::Token(token)).await }));
+        self.in_flight = Some(Box::pin(async move { exchange.exchange(&basis).await }));
     }
 
     /// How long until what is held may not be served: a moment to speak at, though there is nothing to do.
@@ -167,24 +181,25 @@ impl<E: Exchange> Running<E> {
                 Woken::Exchange(Box::new(result))
             }
             () = async { match deadline { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => Woken::Clock,
-            () = self.driver.tokens.looked() => Woken::Token,
+            () = self.driver.ground.looked() => Woken::Basis,
+            () = self.driver.beat.next() => Woken::Beat,
             Ok(()) = self.driver.hangups.changed() => Woken::Hangup,
             _ = self.driver.phases.wait_for(|phase| *phase == Phase::Stopping) => Woken::Shutdown,
         }
     }
 
-    /// The token file was looked at: the beat of the house, with or without news.
-    fn token_looked_at(&mut self) -> Action {
-        let Observed { token, changes, problem, .. } = self.driver.tokens.observe();
-        self.token = token;
-        if changes != self.token_changes {
-            self.token_changes = changes;
-            return self.tell(Event::TokenChanged);
+    /// What exchanges start from was looked at, with or without news.
+    fn basis_looked_at(&mut self) -> Action {
+        let Seen { basis, changes, problem } = self.driver.ground.observe();
+        self.basis = basis;
+        if changes != self.basis_changes && self.basis.is_some() {
+            self.basis_changes = changes;
+            return self.tell(Event::BasisChanged);
         }
-        if self.token.is_none()
-            && let Some(problem) = problem
+        if self.basis.is_none()
+            && let Some(Trouble { code, message, mend }) = problem
         {
-            self.publish_problem(problem.code(), format!("no web identity token: {problem}"), problem.mend());
+            self.publish_problem(code, message, &mend);
         }
         self.tell(Event::Tick)
     }
@@ -198,13 +213,17 @@ impl<E: Exchange> Running<E> {
         if let Some(date) = date {
             self.report.date(date, self.driver.clock.wall());
         }
-        match result {
-            Ok(exchanged) => self.succeeded(&exchanged, took),
+        let action = match result {
+            Ok(exchanged) => self.succeeded(exchanged, took),
             Err(error) => self.failed(&error, took),
+        };
+        if std::mem::take(&mut self.owes_relay) {
+            self.driver.relay.send_modify(|count| *count += 1);
         }
+        action
     }
 
-    fn succeeded(&mut self, exchanged: &Exchanged, took: Duration) -> Action {
+    fn succeeded(&mut self, exchanged: Exchanged, took: Duration) -> Action {
         let lifetime = exchanged.credentials.lifetime();
         // STS's time goes with the credentials whose life it measures: no failure, whoever sent it, changes that.
         self.timeline = Timeline::since(lifetime.issued_at, self.driver.clock.read());
@@ -212,7 +231,7 @@ impl<E: Exchange> Running<E> {
         let action = self.tell(Event::ExchangeSucceeded(lifetime));
         let next = self.next_exchange_at();
         let snapshot = Snapshot::new(&exchanged.credentials, exchanged.assumed_role_arn.clone());
-        self.report.success(exchanged, &snapshot.access_key_id, next, took, failures);
+        self.report.success(&exchanged, &snapshot.access_key_id, next, took, failures);
         self.driver.metrics.exchange_succeeded(
             &self.driver.role,
             lifetime.issued_at,
@@ -221,13 +240,18 @@ impl<E: Exchange> Running<E> {
             took,
         );
         self.publish(Some(Arc::new(snapshot)), None);
+        let Exchanged { credentials, pod, .. } = exchanged;
+        let held = Some(Arc::new(Handed { credentials, timeline: self.timeline, pod }));
+        self.driver.handout.send_modify(|handout| {
+            *handout = Handout { held, changes: handout.changes + 1, problem: None };
+        });
         action
     }
 
     fn failed(&mut self, error: &ExchangeError, took: Duration) -> Action {
         if matches!(error.remedy(), Remedy::WaitForToken | Remedy::RetryWhileStarting) {
             // It may have been replaced since it was read, and the news be on its way.
-            self.driver.tokens.ask();
+            self.driver.ground.ask();
         }
         let retry_after = error.reply.retry_after;
         let action = self.tell(Event::ExchangeFailed { remedy: error.remedy(), retry_after });
@@ -262,6 +286,15 @@ impl<E: Exchange> Running<E> {
             Some(problem) if problem.code == code => problem.since,
             _ => self.timeline.now(self.driver.clock.read()),
         };
+        self.driver.handout.send_if_modified(|handout| {
+            // Whoever starts from here and has something to start from need not know.
+            let trouble = Trouble { code, message: message.clone(), mend: mend.to_owned() };
+            let is_news = handout.held.is_none() && handout.problem.as_ref() != Some(&trouble);
+            if is_news {
+                handout.problem = Some(trouble);
+            }
+            is_news
+        });
         let problem = Problem { code, message, mend: mend.to_owned(), since };
         self.publish(held.snapshot.clone(), Some(problem));
     }

@@ -20,7 +20,7 @@ enum Then {
 use Event::ExchangeNow as Hangup;
 use Event::Shutdown;
 use Event::Tick;
-use Event::TokenChanged as Token;
+use Event::BasisChanged as Token;
 use Then::Exchange;
 use Then::Stop;
 use Then::Until;

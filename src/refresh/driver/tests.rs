@@ -17,6 +17,10 @@ use crate::secret::Secret;
 use crate::sts::ErrorKind;
 use crate::sts::Reply;
 use crate::token::ReadTokenError;
+use crate::token::Token;
+use crate::token::watch::Kind;
+use crate::token::watch::Observed;
+use crate::token::watch::Tokens;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -88,7 +92,7 @@ impl Exchange for Script {
 struct Stage {
     clock: Clock,
     wall: Arc<Manual>,
-    tokens: Arc<watch::Sender<Observed>>,
+    tokens: watch::Sender<Observed>,
     reader: Reader,
     calls: watch::Receiver<Vec<Call>>,
     hangups: watch::Sender<u64>,
@@ -109,7 +113,7 @@ impl Stage {
         let log = Log::default();
         let (clock, wall) = Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
         let (tokens, feed) = Tokens::scripted();
-        let tokens = Arc::new(tokens);
+        let (beats, beat) = Beat::scripted();
         let problem =
             Problem { code: "Start", message: String::new(), mend: String::new(), since: clock.wall() };
         let (publisher, reader) = cache::role("default", "arn", clock.read(), problem);
@@ -124,19 +128,21 @@ impl Stage {
         let driver = Driver {
             role: "default".to_owned(),
             exchange: script.clone(),
-            tokens: feed,
+            ground: Ground::Tokens(feed, Kind::WebIdentity),
             publisher,
+            handout: watch::channel(Handout::default()).0,
+            beat,
             clock: clock.clone(),
             metrics: Metrics::new("default", &ErrorKind::ALL.map(ErrorKind::code)),
             jitter: || 1.0,
             hangups: hangup_count,
+            relay: watch::channel(0).0,
             phases: phase,
         };
-        let beat = tokens.clone();
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(30 * SECOND).await;
-                beat.send_modify(|observed| observed.beat += 1);
+                beats.send_modify(|count| *count += 1);
             }
         });
         let subscriber = log.clone().subscriber();
