@@ -5,7 +5,6 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -13,23 +12,22 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::app::crew::Crew;
+use crate::app::crew::Means;
+use crate::app::source::Source;
 use crate::authorization::Bell;
 use crate::authorization::Keeper;
 use crate::beat;
 use crate::beat::Beat;
-use crate::cache;
-use crate::cache::Problem;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::Listener;
 use crate::config::Listeners;
 use crate::config::Serves;
-use crate::config::Source;
 use crate::heap::Heap;
 use crate::metrics::Metrics;
-use crate::refresh::basis::Ground;
-use crate::refresh::basis::Handout;
-use crate::refresh::driver::Driver;
+use crate::roles;
+use crate::roles::Table;
 use crate::serve;
 use crate::serve::BindError;
 use crate::serve::Offer;
@@ -39,12 +37,14 @@ use crate::shutdown::EndSignals;
 use crate::shutdown::Hangups;
 use crate::shutdown::Phase;
 use crate::sts::ErrorKind;
-use crate::sts::client::Client;
 use crate::sts::client::ResolveError;
-use crate::token::watch::Kind;
-use crate::token::watch::watch as watch_token;
+use crate::sts::client::Sts;
 use crate::upstream;
 use crate::upstream::UnreachableUpstream;
+
+mod crew;
+pub mod once;
+pub mod source;
 
 /// Why nothing was started.
 #[derive(Debug, Error)]
@@ -77,7 +77,7 @@ pub struct Bound {
     pub serve: serve::Bound,
     config: Config,
     clock: Clock,
-    client: Client,
+    sts: Option<Sts>,
     end: EndSignals,
     hangups: (Hangups, watch::Receiver<u64>),
 }
@@ -87,25 +87,23 @@ pub async fn build(config: Config, clock: Clock) -> Result<Bound, StartError> {
     if let Some(settings) = &config.upstream {
         upstream::check(settings, config.listeners.listeners.iter().map(|listener| listener.address))?;
     }
-    let Source::WebIdentity(web_identity) = config.roles.roles[0].source.clone() else { unreachable!() };
-    let (pod, ca_bundle) = (config.roles.pod.clone(), config.roles.ca_bundle.clone());
-    let client = Client::resolve(Arc::new(web_identity), pod, ca_bundle, clock.clone()).await?;
+    let sts = match Source::any_asks_sts(&config.roles.roles) {
+        true => Some(Sts::resolve(config.roles.ca_bundle.clone(), clock.clone()).await?),
+        false => None,
+    };
     let end = EndSignals::install()?;
     let hangups = Hangups::install()?;
     let serve = serve::bind(&config.listeners, &config.admin)?;
-    Ok(Bound { serve, config, clock, client, end, hangups })
+    Ok(Bound { serve, config, clock, sts, end, hangups })
 }
 
 impl Bound {
     /// Serves until SIGTERM or SIGINT, then drains.
     pub async fn run(self) {
-        let Self { mut serve, config, clock, client, mut end, hangups: (hangups, hangup_count) } = self;
-        let role = config.roles.roles[0].clone();
-        let Source::WebIdentity(web_identity) = role.source.clone() else { unreachable!() };
-        let arn = web_identity.session.role_arn.clone();
-        let metrics = Metrics::new(&role.name, &ErrorKind::ALL.map(ErrorKind::code));
+        let Self { mut serve, config, clock, sts, mut end, hangups: (hangups, hangup_count) } = self;
+        let metrics = Metrics::new(&ErrorKind::ALL.map(ErrorKind::code));
         let (phase, phases) = shutdown::phases();
-        let (publisher, reader) = cache::role(&role.name, arn.as_str(), clock.read(), not_yet(&clock));
+        let (put_up, board) = roles::board(Table::default());
 
         for (serves, address, authorization) in serve.listening() {
             // What an open door answers is worth knowing.
@@ -113,12 +111,6 @@ impl Bound {
             tracing::info!(endpoint = serve::endpoint(serves).name(), %address, imds, authorization, "serving");
         }
         tracing::info!(endpoint = "admin", address = %serve.admin_address(), "serving");
-        tracing::info!(
-            role = role.name,
-            role_arn = arn.as_str(),
-            sts_endpoint = client.endpoint(),
-            "keeping credentials fresh",
-        );
         let keeper = serve.keeper();
         let mut background = JoinSet::new();
         let passage = config.upstream.map(|settings| {
@@ -128,39 +120,27 @@ impl Bound {
             passage
         });
         let session_key = session_key(&config.listeners);
-        let offer = Offer { readers: vec![reader], imds: config.imds, passage, session_key };
+        let offer = Offer { board, imds: config.imds, passage, session_key };
         let server = serve.run(offer, metrics.clone(), clock.clone(), phases.clone());
         background.spawn(hangups.run());
         let (give_beat, beat) = beat::beat(clock.clone());
         background.spawn(give_beat);
-        let (watch, tokens) = watch_token(
-            web_identity.token_file.clone(),
-            Kind::WebIdentity,
-            metrics.clone(),
-            beat.clone(),
-            clock.clone(),
-        );
-        background.spawn(watch.run());
         background.spawn(tidy(beat.clone(), keeper.as_ref().map(Keeper::bell)));
         if let Some(keeper) = keeper {
             background.spawn(keeper.run(metrics.clone(), clock.clone()));
         }
-        let driver = Driver {
-            role: role.name.clone(),
-            exchange: Arc::new(client),
-            ground: Ground::Tokens(tokens, Kind::WebIdentity),
-            publisher,
-            handout: watch::channel(Handout::default()).0,
-            beat,
-
+        let means = Means {
+            sts,
+            pod: config.roles.pod,
             clock,
             metrics,
+            beat,
             jitter: fastrand::f64,
             hangups: hangup_count,
-            relay: watch::channel(0).0,
             phases,
         };
-        background.spawn(driver.run());
+        let mut crew = Crew::new(means, put_up);
+        crew.keep(config.roles.roles);
 
         let mut server = std::pin::pin!(server);
         let signal = tokio::select! {
@@ -202,14 +182,5 @@ async fn tidy(mut beat: Beat, keeper: Option<Bell>) {
         if let Some(keeper) = &keeper {
             keeper.ring();
         }
-    }
-}
-
-fn not_yet(clock: &Clock) -> Problem {
-    Problem {
-        code: "CredentialsUninitialized",
-        message: "no credentials yet: the first exchange has not ended".to_owned(),
-        mend: "Wait; `/status` on the admin port and the log say what it waits for.".to_owned(),
-        since: clock.wall(),
     }
 }

@@ -68,23 +68,31 @@ pub struct Reader {
 
 struct Slot {
     role: String,
-    role_arn: String,
+    /// Not every source tells whose credentials it gives.
+    role_arn: Option<String>,
     state: ArcSwap<State>,
 }
 
 /// Makes the two halves for one role; until something is published `problem` says what is waited for.
-pub fn role(role: &str, role_arn: &str, now: Reading, problem: Problem) -> (Publisher, Reader) {
+pub fn role(role: &str, role_arn: Option<&str>, now: Reading, problem: Problem) -> (Publisher, Reader) {
     let state = State {
         timeline: Timeline::local(now),
         snapshot: None,
         problem: Some(problem),
         next_exchange_at: None,
     };
-    let slot = Arc::new(Slot {
-        role: role.to_owned(),
-        role_arn: role_arn.to_owned(),
-        state: ArcSwap::from_pointee(state),
-    });
+    halves(role, role_arn, Arc::new(state))
+}
+
+/// Makes the two halves for a role that is obtained in another way from now on: what is held is served until something
+/// better is published.
+pub fn successor(to: &Reader, role_arn: Option<&str>) -> (Publisher, Reader) {
+    halves(to.role(), role_arn, to.slot.state.load_full())
+}
+
+fn halves(role: &str, role_arn: Option<&str>, state: Arc<State>) -> (Publisher, Reader) {
+    let (role, role_arn) = (role.to_owned(), role_arn.map(str::to_owned));
+    let slot = Arc::new(Slot { role, role_arn, state: ArcSwap::new(state) });
     let (sender, receiver) = watch::channel(0);
     (Publisher { slot: slot.clone(), published: sender }, Reader { slot, published: receiver })
 }
@@ -106,8 +114,8 @@ impl Reader {
         &self.slot.role
     }
 
-    pub fn role_arn(&self) -> &str {
-        &self.slot.role_arn
+    pub fn role_arn(&self) -> Option<&str> {
+        self.slot.role_arn.as_deref()
     }
 
     pub fn load(&self) -> Guard<Arc<State>> {

@@ -61,6 +61,7 @@ pub use session_name::SessionNameTemplate;
 pub use settings::settings_table;
 pub use types::RoleArn;
 pub use types::SessionName;
+pub(crate) use types::format_duration;
 pub(crate) use upstream::is_never_passed_on;
 pub(crate) use upstream::is_path_byte;
 

@@ -23,6 +23,7 @@ pub mod log;
 pub mod metadata_path;
 pub mod metrics;
 pub mod refresh;
+pub mod roles;
 pub mod secret;
 pub mod serve;
 pub mod session_key;

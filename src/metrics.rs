@@ -75,6 +75,7 @@ struct Inner {
     authorization_reads: [Counter; Reread::ALL.len()],
     surfaces: Surfaces,
     upstream: Upstream,
+    exchange_codes: Vec<&'static str>,
 }
 
 /// What came of reading a file again.
@@ -99,8 +100,8 @@ impl Reread {
 }
 
 impl Metrics {
-    /// `role`'s series exist from the start, with one for each way in which an exchange can fail.
-    pub fn new(role: &str, exchange_codes: &[&'static str]) -> Self {
+    /// `exchange_codes` are the ways in which an exchange can fail: each has a series for each role.
+    pub fn new(exchange_codes: &[&'static str]) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let build = [
             ("version", build_info::VERSION),
@@ -172,9 +173,19 @@ impl Metrics {
             authorization_reads,
             surfaces,
             upstream,
+            exchange_codes: exchange_codes.to_vec(),
         };
-        inner.open_series(role, exchange_codes);
         Self(Arc::new(inner))
+    }
+
+    /// There is such a role from now on: all of its series exist from the start.
+    pub fn role_added(&self, role: &str) {
+        self.0.open_series(role);
+    }
+
+    /// There is no such role any more. What it counted is gone with it, as with a process that ends.
+    pub fn role_removed(&self, role: &str) {
+        self.0.close_series(role);
     }
 
     pub fn exchange_succeeded(
@@ -260,15 +271,27 @@ impl Metrics {
 }
 
 impl Inner {
-    fn open_series(&self, role: &str, exchange_codes: &[&'static str]) {
+    fn open_series(&self, role: &str) {
         let label = role_label(role);
         for gauges in [&self.expiry, &self.refreshed, &self.next_refresh] {
             drop(gauges.get_or_create(&label));
         }
         drop(self.exchange_duration.get_or_create(&label));
         drop(self.exchanges.get_or_create(&exchange_labels(role, "success", "")));
-        for code in exchange_codes {
+        for code in &self.exchange_codes {
             drop(self.exchanges.get_or_create(&exchange_labels(role, "failure", code)));
+        }
+    }
+
+    fn close_series(&self, role: &str) {
+        let label = role_label(role);
+        for gauges in [&self.expiry, &self.refreshed, &self.next_refresh] {
+            gauges.remove(&label);
+        }
+        self.exchange_duration.remove(&label);
+        self.exchanges.remove(&exchange_labels(role, "success", ""));
+        for code in &self.exchange_codes {
+            self.exchanges.remove(&exchange_labels(role, "failure", code));
         }
     }
 }

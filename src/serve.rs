@@ -24,7 +24,6 @@ use tokio::task::JoinSet;
 use crate::authorization;
 use crate::authorization::Authorization;
 use crate::authorization::Keeper;
-use crate::cache::Reader;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::AdminListener;
@@ -32,6 +31,7 @@ use crate::config::Listeners;
 use crate::config::Serves;
 use crate::metrics::Endpoint;
 use crate::metrics::Metrics;
+use crate::roles::Board;
 use crate::session_key::SessionKey;
 use crate::shutdown::Phase;
 use crate::upstream::Passage;
@@ -90,7 +90,7 @@ struct Opened {
 /// What is served.
 #[allow(missing_debug_implementations)] // holds a secret
 pub struct Offer {
-    pub readers: Vec<Reader>,
+    pub board: Board,
     pub imds: config::Imds,
     /// To the node's own metadata service; none where nothing is passed on.
     pub passage: Option<Passage>,
@@ -154,7 +154,7 @@ impl Bound {
         let probes = CutOnDrop(roster(MAX_ADMIN_CONNECTIONS));
         // One for all its addresses: a session opened on one is good on the others.
         let imds = Arc::new(Imds::new(&offer));
-        let readers = offer.readers;
+        let board = offer.board;
 
         let mut accepting = JoinSet::new();
         let mut accept = |opened: Opened, surface, roster: &CutOnDrop, strangers: Option<&CutOnDrop>| {
@@ -167,11 +167,11 @@ impl Bound {
         for (serves, opened) in self.credentials {
             let surface = match serves {
                 Serves::Imds => Surface::Imds(imds.clone()),
-                Serves::Container => Surface::Container(Container::new(readers.clone())),
+                Serves::Container => Surface::Container(Container::new(board.clone())),
             };
             accept(opened, surface, &clients, Some(&strangers));
         }
-        let admin = Admin { readers, metrics: metrics.clone(), started: clock.read() };
+        let admin = Admin { board, metrics: metrics.clone(), started: clock.read() };
         accept(self.admin, Surface::Admin(admin), &probes, None);
 
         let served = async {

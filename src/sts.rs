@@ -84,11 +84,13 @@ pub enum ErrorKind {
     IdpCommunicationError,
     IdpRejectedClaim,
     InternalFailure,
+    InvalidClientTokenId,
     InvalidIdentityToken,
     MalformedPolicyDocument,
     PackedPolicyTooLarge,
     RegionDisabled,
     ServiceUnavailable,
+    SignatureDoesNotMatch,
     Throttling,
     ValidationError,
     /// A code that is not in this list.
@@ -98,6 +100,7 @@ pub enum ErrorKind {
     AlreadyExpired,
     CertificateUntrusted,
     ConnectionFailed,
+    ExternalIdUnusable,
     InvalidReply,
     NameNotResolved,
     TimedOut,
@@ -118,23 +121,26 @@ pub enum Remedy {
 }
 
 impl ErrorKind {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::AccessDenied,
         Self::ExpiredToken,
         Self::IdpCommunicationError,
         Self::IdpRejectedClaim,
         Self::InternalFailure,
+        Self::InvalidClientTokenId,
         Self::InvalidIdentityToken,
         Self::MalformedPolicyDocument,
         Self::PackedPolicyTooLarge,
         Self::RegionDisabled,
         Self::ServiceUnavailable,
+        Self::SignatureDoesNotMatch,
         Self::Throttling,
         Self::ValidationError,
         Self::Other,
         Self::AlreadyExpired,
         Self::CertificateUntrusted,
         Self::ConnectionFailed,
+        Self::ExternalIdUnusable,
         Self::InvalidReply,
         Self::NameNotResolved,
         Self::TimedOut,
@@ -148,17 +154,20 @@ impl ErrorKind {
             Self::IdpCommunicationError => "IDPCommunicationError",
             Self::IdpRejectedClaim => "IDPRejectedClaim",
             Self::InternalFailure => "InternalFailure",
+            Self::InvalidClientTokenId => "InvalidClientTokenId",
             Self::InvalidIdentityToken => "InvalidIdentityToken",
             Self::MalformedPolicyDocument => "MalformedPolicyDocument",
             Self::PackedPolicyTooLarge => "PackedPolicyTooLarge",
             Self::RegionDisabled => "RegionDisabledException",
             Self::ServiceUnavailable => "ServiceUnavailable",
+            Self::SignatureDoesNotMatch => "SignatureDoesNotMatch",
             Self::Throttling => "Throttling",
             Self::ValidationError => "ValidationError",
             Self::Other => "Other",
             Self::AlreadyExpired => "AlreadyExpired",
             Self::CertificateUntrusted => "CertificateUntrusted",
             Self::ConnectionFailed => "ConnectionFailed",
+            Self::ExternalIdUnusable => "ExternalIdUnusable",
             Self::InvalidReply => "InvalidReply",
             Self::NameNotResolved => "NameNotResolved",
             Self::TimedOut => "TimedOut",
@@ -180,11 +189,14 @@ impl ErrorKind {
             Self::ExpiredToken => Remedy::WaitForToken,
             Self::AccessDenied
             | Self::CertificateUntrusted
+            | Self::ExternalIdUnusable
             | Self::IdpRejectedClaim
+            | Self::InvalidClientTokenId
             | Self::MalformedPolicyDocument
             | Self::Other
             | Self::PackedPolicyTooLarge
             | Self::RegionDisabled
+            | Self::SignatureDoesNotMatch
             | Self::ValidationError => Remedy::FixSetup,
         }
     }
@@ -204,6 +216,10 @@ impl ErrorKind {
             }
             Self::IdpRejectedClaim => "The identity provider refused the token: check its issuer and claims.",
             Self::InternalFailure | Self::ServiceUnavailable => "STS itself failed; it is tried again.",
+            Self::InvalidClientTokenId => {
+                "STS does not know the credentials that the chain starts from: check that both are of the same partition \
+                 and endpoint, and that their sessions were not revoked."
+            }
             Self::InvalidIdentityToken => {
                 "Check that IAM has an OIDC identity provider for the token's issuer, and that the token's audience \
                  is among its client ids (sts.amazonaws.com)."
@@ -212,6 +228,9 @@ impl ErrorKind {
             Self::PackedPolicyTooLarge => "Shorten the session policies or tags.",
             Self::RegionDisabled => {
                 "Switch STS on in this region (IAM, Account settings), or set AWS_REGION."
+            }
+            Self::SignatureDoesNotMatch => {
+                "STS does not accept the signature: check for a proxy that changes requests, and AWS_REGION."
             }
             Self::Throttling => {
                 "Too many STS calls in this account and region; it is tried again, more slowly."
@@ -227,6 +246,9 @@ impl ErrorKind {
             }
             Self::ConnectionFailed => {
                 "Check the network policy, the route, the proxy and, in a private cluster, the VPC endpoint for STS."
+            }
+            Self::ExternalIdUnusable => {
+                "Check the path and the volume that is mounted there; the file must hold the external id alone."
             }
             Self::InvalidReply => {
                 "What answers at the STS endpoint is not STS: check AWS_ENDPOINT_URL_STS and proxies."

@@ -48,7 +48,8 @@ impl House {
         let (config, _) =
             Config::parse(&Flags::default(), &variables).map_err(|mistakes| mistakes.to_string()).unwrap();
         let (authorization, keeper) = hold(config.listeners.authorization.unwrap());
-        let metrics = Metrics::new("default", &[]);
+        let metrics = Metrics::new(&[]);
+        metrics.role_added("default");
         let mut running = JoinSet::new();
         running.spawn(keeper.unwrap().run(metrics.clone(), Clock::system()));
         Self { directory, authorization, metrics, keeper: running }

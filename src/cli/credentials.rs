@@ -5,22 +5,18 @@
 //! - `env`: `export NAME='value'` lines for a POSIX shell
 
 use std::io::Write;
-use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::app::once::ObtainError;
+use crate::app::once::obtain;
 use crate::cli::process;
 use crate::clock::Clock;
 use crate::config::Roles;
-use crate::config::Source;
 use crate::contract::exit;
 use crate::credentials::Credentials;
 use crate::credentials::rfc3339;
 use crate::secret::Secret;
-use crate::sts::Basis;
-use crate::sts::Exchange;
-use crate::sts::client::Client;
-use crate::token::Token;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
@@ -36,50 +32,31 @@ pub(super) const FORMATS: [(&str, Format, &str); 3] = [
     ("env", Format::Env, "export lines for a shell"),
 ];
 
-/// One exchange, printed; gives the exit status.
-pub(super) fn run(roles: Roles, format: Format) -> u8 {
-    let Some(Source::WebIdentity(web_identity)) = roles.roles.into_iter().next().map(|role| role.source)
-    else {
-        return exit::SOFTWARE;
-    };
-    let token = match Token::read(&web_identity.token_file) {
-        Ok(token) => token,
-        Err(error) => {
-            tracing::error!(
-                code = error.code(),
-                token_file = %web_identity.token_file.display(),
-                "no token in AWS_WEB_IDENTITY_TOKEN_FILE: {error}. {}",
-                error.mend(),
-            );
-            return exit::UNAVAILABLE;
-        }
-    };
-    let exchanged = process::block_on(async {
-        match Client::resolve(Arc::new(web_identity), roles.pod, roles.ca_bundle, Clock::system()).await {
-            Ok(client) => Ok(client.exchange(&Basis::Token(Arc::new(token))).await),
-            Err(error) => Err(error),
-        }
-    });
-    let Ok(exchanged) = exchanged else { return exit::SOFTWARE };
-    match exchanged {
-        Ok(Ok(exchanged)) => {
-            let text = render(&exchanged.credentials, format);
+/// One role's credentials, obtained and printed; gives the exit status.
+pub(super) fn run(roles: Roles, role: &str, format: Format) -> u8 {
+    let Ok(obtained) = process::block_on(obtain(roles, role, Clock::system())) else { return exit::SOFTWARE };
+    let error = match obtained {
+        Ok(credentials) => {
+            let text = render(&credentials, format);
             // To a closed pipe nothing can be said, but whoever waits for credentials must not take it for success.
-            match std::io::stdout().lock().write_all(text.expose().as_bytes()) {
+            return match std::io::stdout().lock().write_all(text.expose().as_bytes()) {
                 Ok(()) => 0,
                 Err(_) => exit::UNAVAILABLE,
-            }
+            };
         }
-        Ok(Err(error)) => {
-            tracing::error!(
-                code = error.code(),
-                request_id = error.reply.request_id.as_deref(),
-                "exchange failed: {error}. {}",
-                error.mend(),
-            );
+        Err(error) => error,
+    };
+    match &error {
+        ObtainError::Token { path, error: read } => {
+            tracing::error!(code = read.code(), token_file = %path.display(), "{error}");
             exit::UNAVAILABLE
         }
-        Err(error) => {
+        ObtainError::Exchange { role, error: failed } => {
+            let request_id = failed.reply.request_id.as_deref();
+            tracing::error!(role, code = failed.code(), request_id, "{error}");
+            exit::UNAVAILABLE
+        }
+        ObtainError::Resolve(_) | ObtainError::NoRole(_) => {
             tracing::error!("{error}");
             exit::USAGE
         }

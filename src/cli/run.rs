@@ -21,6 +21,7 @@ use crate::config::Warning;
 use crate::config::env::Environment;
 use crate::config::parse_net_init;
 use crate::config::parse_roles;
+use crate::contract::DEFAULT_ROLE;
 use crate::contract::exit;
 use crate::log;
 use crate::sts::client::check_region;
@@ -58,7 +59,7 @@ fn run_credentials(flags: &Flags, format: Format) -> u8 {
         Ok(((roles, log), warnings)) => {
             log::install(log);
             warn(&warnings);
-            credentials::run(roles, format)
+            credentials::run(roles, DEFAULT_ROLE, format)
         }
         Err(mistakes) => refuse(&mistakes),
     }

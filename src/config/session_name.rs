@@ -21,6 +21,20 @@ enum Piece {
     Text(String),
 }
 
+impl PodNames {
+    /// What is not known here, as `other` knows it.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            namespace: self.namespace.or(other.namespace),
+            pod: self.pod.or(other.pod),
+            service_account: self.service_account.or(other.service_account),
+            node: self.node.or(other.node),
+            hostname: self.hostname.or(other.hostname),
+        }
+    }
+}
+
 impl SessionNameTemplate {
     /// The name for this pod: what STS does not take is replaced, what is too long loses its beginning.
     pub fn fill(&self, _names: &PodNames) -> SessionName {

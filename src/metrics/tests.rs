@@ -14,7 +14,8 @@ fn assert_line(metrics: &Metrics, line: &str) {
 
 #[test]
 fn every_family_and_every_series_that_an_alert_reads_is_there_from_the_start() {
-    let metrics = Metrics::new("default", &CODES);
+    let metrics = Metrics::new(&CODES);
+    metrics.role_added("default");
     for line in [
         r#"irsa_sidecar_credentials_expiry_timestamp_seconds{role="default"} 0"#,
         r#"irsa_sidecar_refresh_timestamp_seconds{role="default"} 0"#,
@@ -47,7 +48,8 @@ fn every_family_and_every_series_that_an_alert_reads_is_there_from_the_start() {
 
 #[test]
 fn a_successful_exchange_moves_all_three_timestamps() {
-    let metrics = Metrics::new("default", &CODES);
+    let metrics = Metrics::new(&CODES);
+    metrics.role_added("default");
     metrics.exchange_succeeded("default", at(100), at(3700), at(1700), Duration::from_millis(30));
     assert_line(&metrics, r#"irsa_sidecar_credentials_expiry_timestamp_seconds{role="default"} 3700"#);
     assert_line(&metrics, r#"irsa_sidecar_refresh_timestamp_seconds{role="default"} 100"#);
@@ -58,7 +60,8 @@ fn a_successful_exchange_moves_all_three_timestamps() {
 
 #[test]
 fn a_failed_exchange_leaves_the_expiry_of_what_is_held() {
-    let metrics = Metrics::new("default", &CODES);
+    let metrics = Metrics::new(&CODES);
+    metrics.role_added("default");
     metrics.exchange_succeeded("default", at(100), at(3700), at(1700), Duration::ZERO);
     metrics.exchange_failed("default", "Throttling", Some(at(1701)), Duration::ZERO);
     metrics.exchange_failed("default", "ExpiredTokenException", None, Duration::ZERO);
@@ -76,7 +79,8 @@ fn a_failed_exchange_leaves_the_expiry_of_what_is_held() {
 
 #[test]
 fn counts_tokens() {
-    let metrics = Metrics::new("default", &CODES);
+    let metrics = Metrics::new(&CODES);
+    metrics.role_added("default");
     metrics.token_changed(Some(at(86_400)));
     metrics.token_read_failed();
     assert_line(&metrics, "irsa_sidecar_token_expiry_timestamp_seconds 86400");
@@ -88,7 +92,8 @@ fn counts_tokens() {
 
 #[test]
 fn counts_requests_by_endpoint_status_and_sdk() {
-    let metrics = Metrics::new("default", &CODES);
+    let metrics = Metrics::new(&CODES);
+    metrics.role_added("default");
     let botocore = Sdk::of(Some(b"Botocore/1.44.5"));
     metrics.request(Endpoint::Container, 200, botocore, Duration::from_micros(7));
     metrics.request(Endpoint::Container, 200, botocore, Duration::from_micros(7));
@@ -105,7 +110,8 @@ fn counts_requests_by_endpoint_status_and_sdk() {
 
 #[test]
 fn counts_connections() {
-    let metrics = Metrics::new("default", &CODES);
+    let metrics = Metrics::new(&CODES);
+    metrics.role_added("default");
     metrics.connection_opened(Endpoint::Container);
     metrics.connection_opened(Endpoint::Container);
     metrics.connection_ended(Endpoint::Container);
@@ -121,7 +127,8 @@ fn counts_connections() {
 
 #[test]
 fn counts_what_is_passed_on() {
-    let metrics = Metrics::new("default", &CODES);
+    let metrics = Metrics::new(&CODES);
+    metrics.role_added("default");
     metrics.passed_on(Passing::Success, Duration::from_millis(2));
     metrics.passed_on(Passing::Ending, Duration::from_secs(2));
     assert_line(&metrics, r#"irsa_sidecar_upstream_requests_total{result="success"} 1"#);

@@ -17,10 +17,10 @@ enum Then {
     Stop,
 }
 
+use Event::BasisChanged as Token;
 use Event::ExchangeNow as Hangup;
 use Event::Shutdown;
 use Event::Tick;
-use Event::BasisChanged as Token;
 use Then::Exchange;
 use Then::Stop;
 use Then::Until;

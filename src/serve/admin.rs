@@ -13,10 +13,11 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::http::request::Parts;
 
-use crate::cache::Reader;
 use crate::clock::Reading;
 use crate::contract;
 use crate::metrics::Metrics;
+use crate::roles::Board;
+use crate::roles::Entry;
 use crate::serve::answer::Answer;
 use crate::serve::answer::CREDENTIALS_EXPIRED;
 use crate::serve::guard;
@@ -27,9 +28,10 @@ use crate::serve::status::Status;
 
 const OK: &str = "ok\n";
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
+#[allow(missing_debug_implementations)] // holds secrets
 pub(super) struct Admin {
-    pub readers: Vec<Reader>,
+    pub board: Board,
     pub metrics: Metrics,
     pub started: Reading,
 }
@@ -47,7 +49,7 @@ impl Admin {
             contract::PATH_METRICS => Ok(Answer::metrics(self.metrics.text())),
             contract::PATH_STATUS => {
                 guard::check_page(caller, door, head)?;
-                let status = Status::new(&self.readers, self.started, now);
+                let status = Status::new(&self.board.now(), self.started, now);
                 Ok(Answer::json(Bytes::from(status.to_json())))
             }
             _ => Err(Refusal::AdminPathUnknown),
@@ -56,7 +58,7 @@ impl Admin {
 
     fn ready(&self, now: Reading) -> Answer {
         let mut missing = String::new();
-        for reader in &self.readers {
+        for Entry { reader, .. } in self.board.now().entries() {
             let state = reader.load();
             if state.servable(now).is_none() {
                 let code = state.problem.as_ref().map_or(CREDENTIALS_EXPIRED, |problem| problem.code);

@@ -9,10 +9,13 @@ use std::time::Duration;
 use hyper::http::request::Parts;
 use percent_encoding::percent_decode_str;
 
+use crate::authorization::Authorization;
 use crate::authorization::Crowded;
-use crate::cache::Reader;
 use crate::clock::Reading;
 use crate::contract;
+use crate::roles::Board;
+use crate::roles::Entry;
+use crate::roles::Table;
 use crate::serve::answer::Answer;
 use crate::serve::guard;
 use crate::serve::guard::Caller;
@@ -28,47 +31,87 @@ const FORM: Form =
     Form { body: |snapshot| &snapshot.container_body, dress: Answer::json, wait: FIRST_CREDENTIALS_WAIT };
 
 /// Every role that may be asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
+#[allow(missing_debug_implementations)] // holds secrets
 pub(super) struct Container {
-    readers: Vec<Reader>,
+    board: Board,
+}
+
+/// Why a request is given nothing.
+enum Denied<'a> {
+    Refused(Refusal),
+    /// It carries another token than this.
+    Mismatch(&'a Authorization),
 }
 
 impl Container {
-    pub(super) fn new(readers: Vec<Reader>) -> Self {
-        Self { readers }
+    pub(super) fn new(board: Board) -> Self {
+        Self { board }
     }
 
     pub(super) fn answer(&self, caller: Caller, door: &Door, head: &Parts, now: Reading) -> Outcome {
-        match self.reader(caller, door, head) {
-            Ok(reader) => held::serve(reader, FORM, now),
-            Err(refusal @ Refusal::AuthorizationTokenMismatch) => match door.look() {
+        let table = self.board.now();
+        match admit(&table, caller, door, head) {
+            Ok(entry) => held::serve(&entry.reader, FORM, now),
+            Err(Denied::Refused(refusal)) => Outcome::Now(refusal.into()),
+            Err(Denied::Mismatch(asked_for)) => match asked_for.look() {
                 Ok(Some(look)) => Outcome::AwaitToken(look),
-                Ok(None) => Outcome::Now(refusal.into()),
+                Ok(None) => Outcome::Now(Refusal::AuthorizationTokenMismatch.into()),
                 Err(Crowded) => Outcome::Now(Refusal::AuthorizationTokenBusy.into()),
             },
-            Err(refusal) => Outcome::Now(refusal.into()),
         }
     }
 
     /// What the head alone says.
-    pub(super) fn judge(caller: Caller, door: &Door, head: &Parts) -> Result<(), Refusal> {
-        guard::check(caller, door, head)?;
-        guard::check_method(&head.method)
-    }
-
-    fn reader(&self, caller: Caller, door: &Door, head: &Parts) -> Result<&Reader, Refusal> {
-        Self::judge(caller, door, head)?;
-        let Some(rest) = head.uri.path().strip_prefix(contract::PATH_CREDENTIALS) else {
-            return Err(Refusal::PathUnknown);
-        };
-        match rest {
-            "" | "/" => held::default_role(&self.readers).ok_or(Refusal::RoleUnknown),
-            _ => {
-                let segment = rest.strip_prefix('/').filter(|segment| !segment.contains('/'));
-                let role = decode(segment.ok_or(Refusal::PathUnknown)?)?;
-                self.readers.iter().find(|reader| reader.role() == role).ok_or(Refusal::RoleUnknown)
+    pub(super) fn judge(&self, caller: Caller, door: &Door, head: &Parts) -> Result<(), Refusal> {
+        match admit(&self.board.now(), caller, door, head) {
+            // That there is no such role is no reason to wait for a body.
+            Ok(_)
+            | Err(Denied::Refused(Refusal::RoleUnknown | Refusal::PathUnknown | Refusal::PathInvalid)) => {
+                Ok(())
             }
+            Err(Denied::Refused(refusal)) => Err(refusal),
+            Err(Denied::Mismatch(_)) => Err(Refusal::AuthorizationTokenMismatch),
         }
+    }
+}
+
+/// The role that is asked for, by somebody who may have it. Where there is no such role, what holds for all is asked for,
+/// so that nobody learns more than a role's name would tell.
+fn admit<'a>(
+    table: &'a Table,
+    caller: Caller,
+    door: &'a Door,
+    head: &Parts,
+) -> Result<&'a Entry, Denied<'a>> {
+    let carried = guard::check_origin(caller, door, head)?;
+    let entry = find(table, head.uri.path());
+    let own = entry.as_ref().ok().and_then(|entry| entry.authorization.as_ref());
+    if let Some(asked_for) = own.or(door.authorization()) {
+        match carried.check(asked_for) {
+            Err(Refusal::AuthorizationTokenMismatch) => return Err(Denied::Mismatch(asked_for)),
+            checked => checked?,
+        }
+    }
+    guard::check_method(&head.method)?;
+    Ok(entry?)
+}
+
+fn find<'a>(table: &'a Table, path: &str) -> Result<&'a Entry, Refusal> {
+    let rest = path.strip_prefix(contract::PATH_CREDENTIALS).ok_or(Refusal::PathUnknown)?;
+    match rest {
+        "" | "/" => table.default_role().ok_or(Refusal::RoleUnknown),
+        _ => {
+            let segment = rest.strip_prefix('/').filter(|segment| !segment.contains('/'));
+            let role = decode(segment.ok_or(Refusal::PathUnknown)?)?;
+            table.named(&role).ok_or(Refusal::RoleUnknown)
+        }
+    }
+}
+
+impl From<Refusal> for Denied<'_> {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 

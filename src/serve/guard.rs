@@ -16,8 +16,6 @@ use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 
 use crate::authorization::Authorization;
-use crate::authorization::Crowded;
-use crate::authorization::Look;
 use crate::serve::refusal::Refusal;
 
 /// The two ends of a connection, with IPv4 addresses always written as such.
@@ -50,6 +48,12 @@ enum Port {
 struct Found<'a> {
     host: Option<&'a HeaderValue>,
     hosts: usize,
+    authorization: Option<&'a HeaderValue>,
+    authorizations: usize,
+}
+
+/// The authorization token that a request carries, if any.
+pub(super) struct Carried<'a> {
     authorization: Option<&'a HeaderValue>,
     authorizations: usize,
 }
@@ -89,9 +93,9 @@ impl Door {
         Self { own, usual_host, authorization }
     }
 
-    /// A look for a newer token, after a mismatch; none where it never changes.
-    pub(super) fn look(&self) -> Result<Option<Look>, Crowded> {
-        self.authorization.as_ref().map_or(Ok(None), Authorization::look)
+    /// What a request must carry here, unless its role asks for something else.
+    pub(super) fn authorization(&self) -> Option<&Authorization> {
+        self.authorization.as_ref()
     }
 
     pub(super) fn own(&self) -> SocketAddr {
@@ -105,18 +109,28 @@ impl Door {
 
 /// The guards in front of every credential route.
 pub(super) fn check(caller: Caller, door: &Door, head: &Parts) -> Result<(), Refusal> {
+    let carried = check_origin(caller, door, head)?;
+    door.authorization().map_or(Ok(()), |asked_for| carried.check(asked_for))
+}
+
+/// All of them but the authorization token, which may be another one for each role.
+pub(super) fn check_origin<'a>(caller: Caller, door: &Door, head: &'a Parts) -> Result<Carried<'a>, Refusal> {
     if !caller.is_local() {
         return Err(Refusal::PeerNotLocal);
     }
     let found = find(&head.headers)?;
     check_host(&found, door, Port::Own, head)?;
-    let Some(token) = &door.authorization else {
-        return Ok(());
-    };
-    match found.authorization {
-        None => Err(Refusal::AuthorizationTokenMissing),
-        Some(value) if found.authorizations == 1 && token.matches(value.as_bytes()) => Ok(()),
-        Some(_) => Err(Refusal::AuthorizationTokenMismatch),
+    Ok(Carried { authorization: found.authorization, authorizations: found.authorizations })
+}
+
+impl Carried<'_> {
+    /// Whether it is what is asked for.
+    pub(super) fn check(&self, asked_for: &Authorization) -> Result<(), Refusal> {
+        match self.authorization {
+            None => Err(Refusal::AuthorizationTokenMissing),
+            Some(value) if self.authorizations == 1 && asked_for.matches(value.as_bytes()) => Ok(()),
+            Some(_) => Err(Refusal::AuthorizationTokenMismatch),
+        }
     }
 }
 

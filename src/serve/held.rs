@@ -16,7 +16,6 @@ use crate::cache::Snapshot;
 use crate::cache::State;
 use crate::clock::Clock;
 use crate::clock::Reading;
-use crate::contract;
 use crate::serve::answer::Answer;
 use crate::serve::answer::CREDENTIALS_EXPIRED;
 use crate::serve::imds::PassOn;
@@ -47,15 +46,6 @@ pub(super) struct Form {
     pub dress: fn(Bytes) -> Answer,
     /// How long a request waits for the first ones.
     pub wait: Duration,
-}
-
-/// The role named so, else the only one.
-pub(super) fn default_role(readers: &[Reader]) -> Option<&Reader> {
-    let named = readers.iter().find(|reader| reader.role() == contract::DEFAULT_ROLE);
-    named.or(match readers {
-        [only] => Some(only),
-        _ => None,
-    })
 }
 
 pub(super) fn serve(reader: &Reader, form: Form, now: Reading) -> Outcome {

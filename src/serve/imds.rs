@@ -16,6 +16,9 @@
 //! Every answer that is not EC2's says why in the header `X-Irsa-Sidecar-Error`, which no SDK reads.
 
 use std::fmt::Display;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use hyper::Method;
@@ -24,9 +27,12 @@ use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 
 use crate::clock::Reading;
+use crate::config;
 use crate::config::ImdsMode;
 use crate::contract;
 use crate::metadata_path::Segments;
+use crate::roles::Board;
+use crate::roles::Table;
 use crate::serve::Offer;
 use crate::serve::answer::Answer;
 use crate::serve::container::decode;
@@ -65,20 +71,27 @@ const FORM: Form = Form {
 const SESSION_PATH: &[&str] = &["latest", "api", "token"];
 
 /// One pod's metadata.
-#[derive(Debug)]
+#[allow(missing_debug_implementations)] // holds secrets
 pub(super) struct Imds {
     mode: ImdsMode,
-    tree: Tree,
+    board: Board,
+    known: config::Imds,
+    /// Grown anew when the roles are others.
+    grown: Mutex<(Arc<Table>, Arc<Tree>)>,
     sessions: Sessions,
     passage: Option<Passage>,
 }
 
 impl Imds {
     pub(super) fn new(offer: &Offer) -> Self {
-        let Offer { readers, imds, passage, session_key } = offer;
+        let Offer { board, imds, passage, session_key } = offer;
+        let table = board.now();
+        let tree = grow(&table, imds);
         Self {
             mode: imds.mode,
-            tree: Tree::new(held::default_role(readers), imds),
+            board: board.clone(),
+            known: imds.clone(),
+            grown: Mutex::new((table, tree)),
             sessions: Sessions::new(session_key),
             passage: passage.clone(),
         }
@@ -118,6 +131,16 @@ impl Imds {
         guard::check(caller, door, head)
     }
 
+    fn tree(&self) -> Arc<Tree> {
+        let table = self.board.now();
+        let mut grown = self.grown.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&grown.0, &table) {
+            let tree = grow(&table, &self.known);
+            *grown = (table, tree);
+        }
+        grown.1.clone()
+    }
+
     fn open_session(&self, head: &Parts, now: Reading) -> Result<Answer, Refusal> {
         let path = decode(head.uri.path())?;
         match Segments::of(&path).all.as_slice() {
@@ -144,7 +167,8 @@ impl Imds {
         if segments == SESSION_PATH {
             return Err(Refusal::SessionByPutAlone);
         }
-        let Some(found) = self.tree.find(&segments) else {
+        let tree = self.tree();
+        let Some(found) = tree.find(&segments) else {
             return self.pass_on(head, None).ok_or(Refusal::MetadataUnknown);
         };
         let body = match found {
@@ -172,6 +196,10 @@ impl Imds {
         let path = passage.allows(head.uri.path())?;
         Some(Outcome::PassOn(PassOn::new(passage.clone(), path, ours)))
     }
+}
+
+fn grow(table: &Table, known: &config::Imds) -> Arc<Tree> {
+    Arc::new(Tree::new(table.imds_role().map(|entry| &entry.reader), known))
 }
 
 /// As EC2's own refuses, with our reason in a header for whoever looks for it.

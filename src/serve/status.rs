@@ -7,9 +7,10 @@ use std::time::SystemTime;
 
 use crate::build_info;
 use crate::cache::Problem;
-use crate::cache::Reader;
 use crate::clock::Reading;
 use crate::credentials::rfc3339;
+use crate::roles::Entry;
+use crate::roles::Table;
 
 const SCHEMA: u32 = 1;
 
@@ -25,7 +26,11 @@ pub(super) struct Status {
 #[derive(Debug, Serialize)]
 struct Role {
     name: String,
-    role_arn: String,
+    /// Not every source tells it.
+    role_arn: Option<String>,
+    source: &'static str,
+    /// The role that it starts from.
+    from: Option<String>,
     /// Whether a request would be given credentials now.
     is_ready: bool,
     credentials: Option<Held>,
@@ -56,12 +61,12 @@ struct Trouble {
 }
 
 impl Status {
-    pub(super) fn new(readers: &[Reader], started: Reading, now: Reading) -> Self {
+    pub(super) fn new(table: &Table, started: Reading, now: Reading) -> Self {
         Self {
             schema: SCHEMA,
             version: build_info::VERSION,
             uptime_seconds: now.steady.saturating_duration_since(started.steady).as_secs(),
-            roles: readers.iter().map(|reader| Role::new(reader, now)).collect(),
+            roles: table.entries().iter().map(|entry| Role::new(entry, now)).collect(),
         }
     }
 
@@ -71,7 +76,8 @@ impl Status {
 }
 
 impl Role {
-    fn new(reader: &Reader, now: Reading) -> Self {
+    fn new(entry: &Entry, now: Reading) -> Self {
+        let reader = &entry.reader;
         let state = reader.load();
         let credentials = state.snapshot.as_ref().map(|snapshot| Held {
             access_key_id: snapshot.access_key_id.clone(),
@@ -82,7 +88,9 @@ impl Role {
         });
         Self {
             name: reader.role().to_owned(),
-            role_arn: reader.role_arn().to_owned(),
+            role_arn: reader.role_arn().map(str::to_owned),
+            source: entry.source,
+            from: entry.from.clone(),
             is_ready: state.servable(now).is_some(),
             credentials,
             next_exchange_at: state.next_exchange_at,

@@ -20,10 +20,12 @@ use super::*;
 use crate::cache;
 use crate::cache::Problem;
 use crate::cache::Publisher;
+use crate::cache::Reader;
 use crate::cache::Snapshot;
 use crate::cache::State;
 use crate::clock::Timeline;
 use crate::credentials::Credentials;
+use crate::roles;
 use crate::secret::Secret;
 use crate::serve::accept::Source;
 use crate::serve::connection::Connection;
@@ -42,6 +44,10 @@ fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+fn board(reader: Reader) -> Board {
+    roles::board(roles::Table::new(vec![reader.into()])).1
+}
+
 /// A container surface without a listener.
 struct House {
     place: Arc<Place>,
@@ -52,14 +58,14 @@ struct House {
 
 impl House {
     fn new(bound: usize) -> Self {
-        Self::serving(bound, |reader| Surface::Container(Container::new(vec![reader])))
+        Self::serving(bound, |reader| Surface::Container(Container::new(board(reader))))
     }
 
     /// The metadata service in its place.
     fn imds(bound: usize) -> Self {
         Self::serving(bound, |reader| {
             let offer = Offer {
-                readers: vec![reader],
+                board: board(reader),
                 imds: config::Imds::default(),
                 passage: None,
                 session_key: SessionKey::random(),
@@ -70,7 +76,8 @@ impl House {
 
     fn serving(bound: usize, surface: impl FnOnce(Reader) -> Surface) -> Self {
         let (clock, _) = Clock::manual(SystemTime::UNIX_EPOCH + seconds(1_800_000_000));
-        let metrics = Metrics::new("default", &[]);
+        let metrics = Metrics::new(&[]);
+        metrics.role_added("default");
         let problem = Problem {
             code: "CredentialsUninitialized",
             message: "no credentials yet".to_owned(),
@@ -78,7 +85,7 @@ impl House {
             since: clock.wall(),
         };
         let (publisher, reader) =
-            cache::role("default", "arn:aws:iam::111122223333:role/app", clock.read(), problem);
+            cache::role("default", Some("arn:aws:iam::111122223333:role/app"), clock.read(), problem);
         let place = Arc::new(Place {
             surface: surface(reader),
             door: Door::new("127.0.0.1:9911".parse().unwrap(), None),

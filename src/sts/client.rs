@@ -4,11 +4,14 @@
 //! credential chain is never built and its IMDS region provider never asked: with our own variables in the environment
 //! either would end at ourselves. The SDK's retries are off, the schedule is `refresh`'s.
 //!
-//! A connection is made for each exchange and dropped after it. Exchanges are half an hour apart, so nothing is gained
-//! by keeping one, and a CA bundle or a DNS answer that changed is seen without a restart.
+//! Connections are made for a burst of exchanges and dropped after it. One role's exchanges are half an hour apart, so
+//! nothing is gained by keeping them, and a CA bundle or a DNS answer that changed is seen without a restart; fifty roles
+//! that start together share the few that they need. So many calls at the same time, and no more: neither STS's limits nor
+//! our memory know how long a roles file is.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Weak;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
@@ -19,54 +22,66 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_sts::config::Builder;
 use aws_sdk_sts::config::Region;
 use aws_sdk_sts::config::SharedHttpClient;
 use aws_sdk_sts::config::endpoint::DefaultResolver;
 use aws_sdk_sts::config::endpoint::Params;
 use aws_sdk_sts::config::endpoint::ResolveEndpoint;
-use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
+use aws_sdk_sts::error::SdkError;
+use aws_sdk_sts::types::PolicyDescriptorType;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_runtime_api::client::http::http_client_fn;
 use aws_types::service_config::ServiceConfigKey;
 use thiserror::Error;
+use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
-use crate::config::PodNames;
-use crate::config::SessionDuration;
-use crate::config::WebIdentity;
-use crate::contract::MAX_SESSION_DURATION;
-use crate::sts::Basis;
+use crate::config::Session;
+use crate::secret::Secret;
 use crate::sts::ErrorKind;
-use crate::sts::Exchange;
 use crate::sts::ExchangeError;
-use crate::sts::Exchanged;
-use crate::sts::client::accept::accept;
+use crate::sts::Reply;
 use crate::sts::client::connector::build_connector;
 use crate::sts::client::connector::untrusted;
+use crate::sts::client::failure::Said;
 use crate::sts::client::failure::classify;
 use crate::sts::client::failure::is_from_sts;
-use crate::sts::client::failure::without_token;
+use crate::sts::client::failure::without_secret;
 use crate::sts::client::heard::Heard;
-use crate::token::Token;
 
 mod accept;
+mod chain;
 mod connector;
 mod failure;
 mod heard;
+mod longest;
+mod web_identity;
+
+pub use chain::ChainClient;
+pub use web_identity::WebIdentityClient;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Exchanges at the same time; whoever comes then waits until one has ended, which each does within the time-out.
+const MAX_CALLS: usize = 8;
 /// STS names no region of its own; with an endpoint given by hand, none is needed and this one is never seen.
 const UNUSED_REGION: &str = "us-east-1";
 
-/// STS, for one role.
+/// STS, for every role.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct Sts(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     sdk: SdkConfig,
     endpoint: String,
-    web_identity: Arc<WebIdentity>,
-    pod: PodNames,
     ca_bundle: Option<PathBuf>,
     clock: Clock,
+    /// Alive for as long as a call is under way.
+    connector: Mutex<Weak<SharedHttpConnector>>,
+    places: Semaphore,
 }
 
 /// Why the environment and the profile do not say where STS is.
@@ -94,91 +109,69 @@ impl ResolveError {
     }
 }
 
-impl Client {
+impl Sts {
     /// Resolves region and endpoint as an SDK would, IMDS left out.
-    pub async fn resolve(
-        web_identity: Arc<WebIdentity>,
-        pod: PodNames,
-        ca_bundle: Option<PathBuf>,
-        clock: Clock,
-    ) -> Result<Self, ResolveError> {
+    pub async fn resolve(ca_bundle: Option<PathBuf>, clock: Clock) -> Result<Self, ResolveError> {
         let (sdk, given) = locate().await?;
         let endpoint = resolve_endpoint(&sdk, given).await?;
-        Ok(Self { sdk, endpoint, web_identity, pod, ca_bundle, clock })
+        let (connector, places) = (Mutex::default(), Semaphore::new(MAX_CALLS));
+        Ok(Self(Arc::new(Shared { sdk, endpoint, ca_bundle, clock, connector, places })))
     }
 
     /// Where STS is called, as the SDK's rules make it of region, FIPS, dual-stack and endpoint.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        &self.0.endpoint
     }
 
-    fn asked(&self) -> Duration {
-        match self.web_identity.session.duration {
-            SessionDuration::Fixed(duration) => duration,
-            SessionDuration::Max => MAX_SESSION_DURATION,
-        }
+    fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
-    async fn call(
+    /// One call, with what its reply said about itself. Whoever answers may repeat `secret` to us; nobody else hears it.
+    async fn call<O, E: Said>(
         &self,
-        token: &Token,
-        heard: &Heard,
-    ) -> Result<AssumeRoleWithWebIdentityOutput, ExchangeError> {
-        let http = self.http_client().await?;
-        let config =
-            aws_sdk_sts::config::Builder::from(&self.sdk).http_client(http).interceptor(heard.clone());
-        aws_sdk_sts::Client::from_conf(config.build())
-            .assume_role_with_web_identity()
-            .role_arn(self.web_identity.session.role_arn.as_str())
-            .role_session_name(self.web_identity.session.name.fill(&self.pod).as_str())
-            .web_identity_token(token.secret().expose())
-            .duration_seconds(i32::try_from(self.asked().as_secs()).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(|error| {
+        secret: &Secret,
+        send: impl AsyncFnOnce(Builder) -> Result<O, SdkError<E>>,
+    ) -> Result<(O, Reply), ExchangeError> {
+        let _place = self.0.places.acquire().await.expect("the semaphore must not be closed");
+        let heard = Heard::default();
+        let call = async {
+            let http = self.http_client().await?;
+            let config = Builder::from(&self.0.sdk).http_client(http).interceptor(heard.clone());
+            send(config).await.map_err(|error| {
                 if !is_from_sts(&error) {
                     heard.forget_date();
                 }
-                without_token(classify(&self.endpoint, &error), token)
+                without_secret(classify(self.endpoint(), &error), secret)
             })
+        };
+        let result = tokio::time::timeout(CALL_TIMEOUT, call).await.unwrap_or_else(|_| {
+            let within = CALL_TIMEOUT.as_secs();
+            let message = format!("STS at {} did not answer within {within} s", self.endpoint());
+            Err(ExchangeError::new(ErrorKind::TimedOut, message))
+        });
+        let reply = heard.take();
+        match result {
+            Ok(output) => Ok((output, reply)),
+            Err(error) => Err(ExchangeError { reply, ..error }),
+        }
     }
 
     /// Loading a hundred and a half root certificates takes a millisecond or three: not on the server's thread. So the
     /// connector is built there, and the SDK, which asks for one twice for each call, gets copies of it.
     async fn http_client(&self) -> Result<SharedHttpClient, ExchangeError> {
-        let (ca_bundle, sleep) = (self.ca_bundle.clone(), self.sdk.sleep_impl());
-        let built = tokio::task::spawn_blocking(move || build_connector(ca_bundle, sleep)).await;
-        let connector =
-            built.unwrap_or_else(|_| Err(untrusted("the TLS client could not be built".to_owned())))?;
-        Ok(http_client_fn(move |_, _| connector.clone()))
-    }
-}
-
-impl Exchange for Client {
-    async fn exchange(&self, basis: &Basis) -> Result<Exchanged, ExchangeError> {
-        let Basis::Token(token) = basis else {
-            return Err(ExchangeError::new(ErrorKind::Other, "a web identity token is needed"));
+        let mut shared = self.0.connector.lock().await;
+        let connector = match shared.upgrade() {
+            Some(connector) => connector,
+            None => {
+                let (ca_bundle, sleep) = (self.0.ca_bundle.clone(), self.0.sdk.sleep_impl());
+                let built = tokio::task::spawn_blocking(move || build_connector(ca_bundle, sleep)).await;
+                let failed = || Err(untrusted("the TLS client could not be built".to_owned()));
+                Arc::new(built.unwrap_or_else(|_| failed())?)
+            }
         };
-        let heard = Heard::default();
-        let result = match tokio::time::timeout(CALL_TIMEOUT, self.call(token, &heard)).await {
-            Ok(result) => result,
-            Err(_) => Err(ExchangeError::new(
-                ErrorKind::TimedOut,
-                format!("STS at {} did not answer within {} s", self.endpoint, CALL_TIMEOUT.as_secs()),
-            )),
-        };
-        let reply = heard.take();
-        match result {
-            Ok(output) => accept(
-                &self.web_identity.session.role_arn,
-                self.asked(),
-                output,
-                Arc::new(self.pod.clone()),
-                reply,
-                self.clock.read(),
-            ),
-            Err(error) => Err(ExchangeError { reply, ..error }),
-        }
+        *shared = Arc::downgrade(&connector);
+        Ok(http_client_fn(move |_, _| SharedHttpConnector::clone(&connector)))
     }
 }
 
@@ -237,4 +230,11 @@ async fn resolve_endpoint(sdk: &SdkConfig, given: Option<String>) -> Result<Stri
         .map_err(|error| contradiction(&error))?;
     let endpoint = DefaultResolver::new().resolve_endpoint(&params).await;
     endpoint.map(|endpoint| endpoint.url().to_owned()).map_err(|error| contradiction(&*error))
+}
+
+/// The managed policies that narrow a session.
+fn policy_arns(session: &Session) -> Option<Vec<PolicyDescriptorType>> {
+    let policy = |arn: &String| PolicyDescriptorType::builder().arn(arn).build();
+    let policies: Vec<_> = session.policy_arns.iter().map(policy).collect();
+    (!policies.is_empty()).then_some(policies)
 }

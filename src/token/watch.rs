@@ -18,7 +18,7 @@ use crate::token::ReadTokenError;
 use crate::token::Token;
 
 /// What the file's token is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Kind {
     /// STS takes JSON Web Tokens alone.
     WebIdentity,

@@ -48,7 +48,8 @@ impl Scene {
 
 fn open(address: SocketAddr) -> (Passage, Arc<Manual>, Metrics, JoinSet<()>) {
     let (clock, manual) = Clock::manual(SystemTime::UNIX_EPOCH);
-    let metrics = Metrics::new("default", &[]);
+    let metrics = Metrics::new(&[]);
+    metrics.role_added("default");
     let allow = vec![
         PathRule { path: "meta-data".to_owned(), is_tree: true },
         PathRule { path: "dynamic".to_owned(), is_tree: true },

@@ -44,7 +44,8 @@ fn the_readme_explains_every_code_of_what_could_not_be_passed_on() {
 
 #[test]
 fn the_readme_names_every_metric() {
-    let metrics = irsa_sidecar::metrics::Metrics::new("default", &[]);
+    let metrics = irsa_sidecar::metrics::Metrics::new(&[]);
+    metrics.role_added("default");
     let readme = readme();
     for line in metrics.text().lines().filter_map(|line| line.strip_prefix("# TYPE irsa_sidecar_")) {
         let family = line.split(' ').next().unwrap();

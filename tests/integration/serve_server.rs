@@ -20,6 +20,7 @@ use irsa_sidecar::config::Listeners;
 use irsa_sidecar::config::Serves;
 use irsa_sidecar::credentials::Credentials;
 use irsa_sidecar::metrics::Metrics;
+use irsa_sidecar::roles;
 use irsa_sidecar::secret::Secret;
 use irsa_sidecar::serve;
 use irsa_sidecar::serve::Bound;
@@ -80,16 +81,20 @@ fn role_of(name: &str, clock: &Clock) -> (Publisher, Reader) {
         mend: "Wait.".to_owned(),
         since: clock.wall(),
     };
-    cache::role(name, ROLE_ARN, clock.read(), problem)
+    cache::role(name, Some(ROLE_ARN), clock.read(), problem)
 }
 
 fn run(bound: Bound, readers: Vec<Reader>, clock: &Clock) -> (watch::Sender<Phase>, JoinHandle<()>) {
     let (phase, phases) = shutdown::phases();
-    let metrics = Metrics::new("default", &["AccessDenied"]);
+    let metrics = Metrics::new(&["AccessDenied"]);
+    for reader in &readers {
+        metrics.role_added(reader.role());
+    }
+    let (_, board) = roles::board(roles::Table::new(readers.into_iter().map(roles::Entry::from).collect()));
     (
         phase,
         tokio::spawn(bound.run(
-            Offer { readers, imds: Imds::default(), passage: None, session_key: SessionKey::random() },
+            Offer { board, imds: Imds::default(), passage: None, session_key: SessionKey::random() },
             metrics,
             clock.clone(),
             phases,

@@ -116,7 +116,7 @@ impl Stage {
         let (beats, beat) = Beat::scripted();
         let problem =
             Problem { code: "Start", message: String::new(), mend: String::new(), since: clock.wall() };
-        let (publisher, reader) = cache::role("default", "arn", clock.read(), problem);
+        let (publisher, reader) = cache::role("default", Some("arn"), clock.read(), problem);
         let script = Arc::new(Script {
             lines: Mutex::new(lines.iter().copied().collect()),
             calls: watch::channel(Vec::new()).0,
@@ -133,7 +133,7 @@ impl Stage {
             handout: watch::channel(Handout::default()).0,
             beat,
             clock: clock.clone(),
-            metrics: Metrics::new("default", &ErrorKind::ALL.map(ErrorKind::code)),
+            metrics: Metrics::new(&ErrorKind::ALL.map(ErrorKind::code)),
             jitter: || 1.0,
             hangups: hangup_count,
             relay: watch::channel(0).0,

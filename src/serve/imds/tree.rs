@@ -48,7 +48,7 @@ impl Tree {
     pub(super) fn new(role: Option<&Reader>, known: &Imds) -> Self {
         let mut leaves: Vec<(String, Leaf)> = Vec::new();
         if let Some(role) = role
-            && let Ok(arn) = role.role_arn().parse::<RoleArn>()
+            && let Ok(arn) = role.role_arn().unwrap_or_default().parse::<RoleArn>()
         {
             let name = listed_name(arn.name());
             let account = arn.account().unwrap_or_default();

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::SystemTime;
 
-use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
+use aws_sdk_sts::types::AssumedRoleUser;
+use aws_sdk_sts::types::Credentials as Given;
 
 use crate::clock::Reading;
 use crate::clock::TOLERATED_SKEW;
@@ -26,17 +27,23 @@ use crate::sts::Reply;
 /// An ARN is not longer.
 const LONGEST_ARN: usize = 2048;
 
+/// What every way of assuming a role answers.
+pub(super) struct Answer {
+    pub(super) credentials: Option<Given>,
+    pub(super) user: Option<AssumedRoleUser>,
+}
+
 pub(super) fn accept(
     role_arn: &RoleArn,
     asked: Duration,
-    output: AssumeRoleWithWebIdentityOutput,
+    answer: Answer,
     pod: Arc<PodNames>,
     reply: Reply,
     now: Reading,
 ) -> Result<Exchanged, ExchangeError> {
     let failed = |kind, message| ExchangeError { reply: reply.clone(), ..ExchangeError::new(kind, message) };
     let invalid = |what: &str| failed(ErrorKind::InvalidReply, format!("STS's reply has no usable {what}"));
-    let given = output.credentials.ok_or_else(|| invalid("Credentials"))?;
+    let given = answer.credentials.ok_or_else(|| invalid("Credentials"))?;
     for (name, value) in [
         ("AccessKeyId", &given.access_key_id),
         ("SecretAccessKey", &given.secret_access_key),
@@ -48,7 +55,7 @@ pub(super) fn accept(
     }
     let expires_at = SystemTime::try_from(given.expiration).map_err(|_| invalid("Expiration"))?;
     let (issued_at, expires_at) = session(expires_at, asked, reply.date, now);
-    let assumed_role_arn = output.assumed_role_user.map(|user| user.arn);
+    let assumed_role_arn = answer.user.map(|user| user.arn);
     let assumed_role_arn = assumed_role_arn.filter(|arn| is_plain(arn) && arn.len() <= LONGEST_ARN);
     let is_account =
         |account: &&str| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());

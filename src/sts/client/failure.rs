@@ -7,11 +7,10 @@ use std::error::Error;
 
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_sdk_sts::error::SdkError;
-use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 
+use crate::secret::Secret;
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
-use crate::token::Token;
 
 /// STS's messages are sentences; a proxy's error page is not.
 const LONGEST_MESSAGE: usize = 300;
@@ -19,7 +18,12 @@ const LONGEST_CODE: usize = 64;
 /// So many characters in common are no chance.
 const RECOGNISABLE: usize = 12;
 
-pub(super) fn classify(endpoint: &str, error: &SdkError<AssumeRoleWithWebIdentityError>) -> ExchangeError {
+/// What the SDK makes of an answer that is an error, of whatever operation.
+pub(super) trait Said: ProvideErrorMetadata + Error + 'static {}
+
+impl<E: ProvideErrorMetadata + Error + 'static> Said for E {}
+
+pub(super) fn classify<E: Said>(endpoint: &str, error: &SdkError<E>) -> ExchangeError {
     match error {
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
@@ -63,14 +67,14 @@ fn is_code(code: &str) -> bool {
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte))
 }
 
-/// The error, but not with any part of the token that whoever answered repeats to us.
-pub(super) fn without_token(error: ExchangeError, token: &Token) -> ExchangeError {
-    let secret = token.secret().expose().as_bytes();
+/// The error, but not with any part of a secret of ours that whoever answered repeats to us.
+pub(super) fn without_secret(error: ExchangeError, secret: &Secret) -> ExchangeError {
+    let secret = secret.expose().as_bytes();
     let repeats = error
         .message
         .as_bytes()
         .windows(RECOGNISABLE)
-        .any(|part| secret.windows(RECOGNISABLE).any(|of_token| of_token == part));
+        .any(|part| secret.windows(RECOGNISABLE).any(|of_secret| of_secret == part));
     if !repeats {
         return error;
     }
@@ -78,7 +82,7 @@ pub(super) fn without_token(error: ExchangeError, token: &Token) -> ExchangeErro
 }
 
 /// Whether STS said it, and not something between here and there.
-pub(super) fn is_from_sts(error: &SdkError<AssumeRoleWithWebIdentityError>) -> bool {
+pub(super) fn is_from_sts<E: Said>(error: &SdkError<E>) -> bool {
     matches!(error, SdkError::ServiceError(service) if service.err().code().is_some())
 }
 
@@ -89,10 +93,12 @@ fn by_code(code: &str, status: u16) -> ErrorKind {
         "IDPCommunicationError" | "IDPCommunicationErrorException" => ErrorKind::IdpCommunicationError,
         "IDPRejectedClaim" | "IDPRejectedClaimException" => ErrorKind::IdpRejectedClaim,
         "InvalidIdentityToken" | "InvalidIdentityTokenException" => ErrorKind::InvalidIdentityToken,
+        "InvalidClientTokenId" | "UnrecognizedClientException" => ErrorKind::InvalidClientTokenId,
         "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => ErrorKind::MalformedPolicyDocument,
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => ErrorKind::PackedPolicyTooLarge,
         "RegionDisabledException" => ErrorKind::RegionDisabled,
         "ServiceUnavailable" => ErrorKind::ServiceUnavailable,
+        "SignatureDoesNotMatch" | "IncompleteSignature" => ErrorKind::SignatureDoesNotMatch,
         "ValidationError" | "ValidationException" | "InvalidParameterValue" | "MissingParameter" => {
             ErrorKind::ValidationError
         }
@@ -173,6 +179,7 @@ mod tests {
                 ErrorKind::AlreadyExpired
                     | ErrorKind::CertificateUntrusted
                     | ErrorKind::ConnectionFailed
+                    | ErrorKind::ExternalIdUnusable
                     | ErrorKind::InvalidReply
                     | ErrorKind::NameNotResolved
                     | ErrorKind::Other
@@ -203,9 +210,9 @@ mod tests {
 
     #[test]
     fn what_repeats_the_token_is_not_shown() {
-        let token = Token::parse(b"eyJhbGciOiJ0ZXN0In0.e30.c2lnbmF0dXJlLXNpZ25hdHVyZQ").unwrap();
+        let token = Secret::new("eyJhbGciOiJ0ZXN0In0.e30.c2lnbmF0dXJlLXNpZ25hdHVyZQ".to_owned());
         let said = |words: &str| {
-            without_token(ExchangeError::new(ErrorKind::InvalidIdentityToken, words), &token).message
+            without_secret(ExchangeError::new(ErrorKind::InvalidIdentityToken, words), &token).message
         };
         assert_eq!(said("Incorrect token audience"), "Incorrect token audience");
         assert!(!said("cannot parse x.c2lnbmF0dXJlLXNpZ2").contains("c2ln"));
