@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::app::crew::Crew;
 use crate::app::crew::Means;
+use crate::app::reload::Reload;
 use crate::app::source::Source;
 use crate::authorization::Bell;
 use crate::authorization::Keeper;
@@ -44,6 +45,7 @@ use crate::upstream::UnreachableUpstream;
 
 mod crew;
 pub mod once;
+mod reload;
 pub mod source;
 
 /// Why nothing was started.
@@ -132,15 +134,25 @@ impl Bound {
         let means = Means {
             sts,
             pod: config.roles.pod,
-            clock,
-            metrics,
-            beat,
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            beat: beat.clone(),
             jitter: fastrand::f64,
             hangups: hangup_count,
             phases,
         };
         let mut crew = Crew::new(means, put_up);
         crew.keep(config.roles.roles);
+        // Whoever keeps the roles does so until the end.
+        let _crew = match config.roles.file {
+            None => Some(crew),
+            Some(file) => {
+                let ca_bundle = config.roles.ca_bundle;
+                let told = Vec::new();
+                background.spawn(Reload { file, crew, ca_bundle, beat, clock, metrics, told }.run());
+                None
+            }
+        };
 
         let mut server = std::pin::pin!(server);
         let signal = tokio::select! {

@@ -10,6 +10,7 @@
 //! | `token_expiry_timestamp_seconds` | | `exp` of the token last read |
 //! | `token_changes_total`, `token_read_failures_total` | | |
 //! | `authorization_reads_total` | result | reads of the authorization token's file after the start, see [`Reread`] |
+//! | `roles_file_reads_total` | result | the same of the roles file |
 //! | `requests_total` | endpoint, status, sdk | `sdk` is a closed list, see [`Sdk`] |
 //! | `request_duration_seconds` | endpoint | from the end of the request's head to its answer |
 //! | `connections` | endpoint | open now |
@@ -73,6 +74,7 @@ struct Inner {
     token_changes: Counter,
     token_read_failures: Counter,
     authorization_reads: [Counter; Reread::ALL.len()],
+    roles_file_reads: [Counter; Reread::ALL.len()],
     surfaces: Surfaces,
     upstream: Upstream,
     exchange_codes: Vec<&'static str>,
@@ -157,6 +159,15 @@ impl Metrics {
         let authorization_reads =
             Reread::ALL.map(|result| authorization_reads.get_or_create_owned(&[("result", result.name())]));
 
+        let roles_file_reads = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        registry.register(
+            "roles_file_reads",
+            "Reads of the roles file, by what came of them",
+            roles_file_reads.clone(),
+        );
+        let roles_file_reads =
+            Reread::ALL.map(|result| roles_file_reads.get_or_create_owned(&[("result", result.name())]));
+
         let surfaces = Surfaces::register(&mut registry);
         let upstream = Upstream::register(&mut registry);
 
@@ -171,6 +182,7 @@ impl Metrics {
             token_changes,
             token_read_failures,
             authorization_reads,
+            roles_file_reads,
             surfaces,
             upstream,
             exchange_codes: exchange_codes.to_vec(),
@@ -234,6 +246,10 @@ impl Metrics {
 
     pub fn authorization_read(&self, result: Reread) {
         self.0.authorization_reads[result as usize].inc();
+    }
+
+    pub fn roles_file_read(&self, result: Reread) {
+        self.0.roles_file_reads[result as usize].inc();
     }
 
     pub fn request(&self, endpoint: Endpoint, status: u16, sdk: Sdk, took: Duration) {

@@ -104,6 +104,7 @@ impl Crew {
     /// These roles are kept from now on, and no others. Those that start from others must start from some that are here,
     /// and not from themselves: `config` has seen to that.
     pub(super) fn keep(&mut self, roles: Vec<Role>) {
+        while self.tasks.try_join_next().is_some() {}
         let mut former = std::mem::take(&mut self.members);
         let order: Vec<String> = roles.iter().map(|role| role.name.clone()).collect();
         let mut left = roles;

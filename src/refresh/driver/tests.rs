@@ -57,8 +57,12 @@ impl Script {
 
 impl Exchange for Script {
     async fn exchange(&self, basis: &Basis) -> Result<Exchanged, ExchangeError> {
-        let Basis::Token(token) = basis else { panic!("a token must be the basis") };
-        let call = Call { at: self.sts_time(), token: token.secret().expose().to_owned() };
+        let token = match basis {
+            Basis::Token(token) => token.secret().expose().to_owned(),
+            Basis::Credentials(handed) => handed.credentials.session_token.expose().to_owned(),
+            Basis::Nothing => "nothing".to_owned(),
+        };
+        let call = Call { at: self.sts_time(), token };
         self.calls.send_modify(|calls| calls.push(call));
         let line = {
             let mut lines = self.lines.lock().unwrap();
@@ -96,6 +100,7 @@ struct Stage {
     reader: Reader,
     calls: watch::Receiver<Vec<Call>>,
     hangups: watch::Sender<u64>,
+    relayed: watch::Receiver<u64>,
     phases: watch::Sender<Phase>,
     driver: JoinHandle<()>,
     script: Arc<Script>,
@@ -107,12 +112,26 @@ impl Stage {
         Self::with_sts_ahead(lines, Duration::ZERO)
     }
 
-    /// Starts the driver with a token at hand, and the beat that the token's watch gives in production.
-    #[allow(clippy::disallowed_methods)] // tests may spawn
+    /// Starts the driver with a token at hand.
     fn with_sts_ahead(lines: &[Line], ahead: Duration) -> Self {
+        let (tokens, feed) = Tokens::scripted();
+        let stage = Self::on(Ground::Tokens(feed, Kind::WebIdentity), tokens, lines, ahead);
+        stage.rotate("a.b.1");
+        stage
+    }
+
+    /// A role that starts from another, which the test plays.
+    fn chained(lines: &[Line]) -> (watch::Sender<Handout>, Self) {
+        let (source, handout) = watch::channel(Handout::default());
+        let ground = Ground::Role("source".to_owned(), handout);
+        (source, Self::on(ground, Tokens::scripted().0, lines, Duration::ZERO))
+    }
+
+    /// Starts the driver, and gives it the beat of the house.
+    #[allow(clippy::disallowed_methods)] // tests may spawn
+    fn on(ground: Ground, tokens: watch::Sender<Observed>, lines: &[Line], ahead: Duration) -> Self {
         let log = Log::default();
         let (clock, wall) = Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
-        let (tokens, feed) = Tokens::scripted();
         let (beats, beat) = Beat::scripted();
         let problem =
             Problem { code: "Start", message: String::new(), mend: String::new(), since: clock.wall() };
@@ -124,11 +143,12 @@ impl Stage {
             started: (clock.wall() + ahead, clock.steady()),
         });
         let (hangups, hangup_count) = watch::channel(0);
+        let (relay, relayed) = watch::channel(0);
         let (phases, phase) = crate::shutdown::phases();
         let driver = Driver {
             role: "default".to_owned(),
             exchange: script.clone(),
-            ground: Ground::Tokens(feed, Kind::WebIdentity),
+            ground,
             publisher,
             handout: watch::channel(Handout::default()).0,
             beat,
@@ -136,7 +156,7 @@ impl Stage {
             metrics: Metrics::new(&ErrorKind::ALL.map(ErrorKind::code)),
             jitter: || 1.0,
             hangups: hangup_count,
-            relay: watch::channel(0).0,
+            relay,
             phases: phase,
         };
         tokio::spawn(async move {
@@ -151,9 +171,7 @@ impl Stage {
             driver.run().await;
         });
         let calls = script.calls.subscribe();
-        let stage = Self { clock, wall, tokens, reader, calls, hangups, phases, driver, script, log };
-        stage.rotate("a.b.1");
-        stage
+        Self { clock, wall, tokens, reader, calls, hangups, relayed, phases, driver, script, log }
     }
 
     fn rotate(&self, token: &str) {
@@ -440,4 +458,94 @@ async fn no_secret_is_logged() {
     for secret in ["SECRET-MARKER", "SESSION-MARKER", "a.b.1", "ASIAIOSFODNN7EXAMPLE"] {
         assert!(!log.contains(secret), "{log}");
     }
+}
+
+/// What the source of a chain holds, with a session token to tell it by.
+fn handed(stage: &Stage, session_token: &str) -> Arc<Handed> {
+    let now = stage.clock.read();
+    let credentials = Credentials {
+        access_key_id: "ASIAIOSFODNN7EXAMPLE".to_owned(),
+        secret_access_key: Secret::new("SECRET-MARKER".to_owned()),
+        session_token: Secret::new(session_token.to_owned()),
+        issued_at: now.wall,
+        expires_at: now.wall + HOUR,
+        role_arn: "arn:aws:iam::111122223333:role/source".to_owned(),
+        account_id: None,
+    };
+    Arc::new(Handed { credentials, timeline: Timeline::local(now), pod: Arc::default() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_waits_for_its_source_and_says_what_is_wrong_with_it() {
+    let (source, mut stage) = Stage::chained(&[Line::Gives { life: HOUR }]);
+    stage.pass(MINUTE).await;
+    assert!(stage.calls.borrow().is_empty());
+    let (message, mend) = ("STS said AccessDenied: no".to_owned(), "Mend the trust policy.".to_owned());
+    source.send_modify(|handout| {
+        handout.problem = Some(Trouble { code: "AccessDenied", message, mend });
+    });
+    stage.pass(SECOND).await;
+    let problem = stage.reader.load().problem.clone().unwrap();
+    assert_eq!(problem.code, "SourceNotReady");
+    assert!(
+        problem.message.contains("role source") && problem.message.contains("AccessDenied"),
+        "{problem:?}"
+    );
+    assert_eq!(problem.mend, "Mend the trust policy.");
+    let held = Some(handed(&stage, "source-1"));
+    source.send_replace(Handout { held, changes: 1, problem: None });
+    assert_eq!(stage.calls(1).await[0].token, "source-1");
+    stage.pass(SECOND).await;
+    assert_eq!((stage.served().as_deref(), stage.problem()), (Some("1"), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_uses_its_sources_new_credentials_at_its_next_refresh_or_at_once_after_a_failure() {
+    let (source, mut stage) = Stage::chained(&[
+        Line::Gives { life: HOUR },
+        Line::Fails(ErrorKind::ExpiredToken),
+        Line::Gives { life: HOUR },
+    ]);
+    for (changes, token) in [(1, "source-1"), (2, "source-2")] {
+        let held = Some(handed(&stage, token));
+        source.send_replace(Handout { held, changes, problem: None });
+        stage.pass(MINUTE).await;
+    }
+    let calls = stage.calls(2).await;
+    assert_eq!((calls[0].token.as_str(), calls[1].token.as_str()), ("source-1", "source-2"));
+    assert_eq!(Stage::seconds_apart(&calls), [1800]);
+    stage.pass(40 * SECOND).await;
+    let held = Some(handed(&stage, "source-3"));
+    source.send_replace(Handout { held, changes: 3, problem: None });
+    let calls = stage.calls(3).await;
+    assert_eq!(calls[2].token, "source-3");
+    assert_eq!(Stage::seconds_apart(&calls), [1800, 40]);
+    assert!(stage.served().is_some(), "what was held went on being served");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sighup_is_passed_on_once_the_exchange_has_ended_well_or_not() {
+    let mut stage = Stage::new(&[
+        Line::Gives { life: HOUR },
+        Line::Gives { life: HOUR },
+        Line::Fails(ErrorKind::AccessDenied),
+    ]);
+    stage.calls(1).await;
+    stage.pass(MINUTE).await;
+    assert_eq!(*stage.relayed.borrow(), 0);
+    for asked in 1..=2 {
+        stage.hangups.send_modify(|count| *count += 1);
+        stage.relayed.wait_for(|count| *count == asked).await.unwrap();
+        assert_eq!(stage.calls.borrow().len() as u64, asked + 1);
+        stage.pass(MINUTE).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_needs_no_basis_is_asked_at_once() {
+    let ground = Ground::nothing();
+    let mut stage = Stage::on(ground, Tokens::scripted().0, &[Line::Gives { life: HOUR }], Duration::ZERO);
+    let calls = stage.calls(2).await;
+    assert_eq!(calls[0].token, "nothing");
+    assert_eq!(Stage::seconds_apart(&calls), [1800]);
 }
