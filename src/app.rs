@@ -16,8 +16,6 @@ use crate::app::crew::Crew;
 use crate::app::crew::Means;
 use crate::app::reload::Reload;
 use crate::app::source::Source;
-use crate::authorization::Bell;
-use crate::authorization::Keeper;
 use crate::beat;
 use crate::beat::Beat;
 use crate::clock::Clock;
@@ -127,9 +125,9 @@ impl Bound {
         background.spawn(hangups.run());
         let (give_beat, beat) = beat::beat(clock.clone());
         background.spawn(give_beat);
-        background.spawn(tidy(beat.clone(), keeper.as_ref().map(Keeper::bell)));
+        background.spawn(tidy(beat.clone()));
         if let Some(keeper) = keeper {
-            background.spawn(keeper.run(metrics.clone(), clock.clone()));
+            background.spawn(keeper.run(metrics.clone(), clock.clone(), beat.clone()));
         }
         let means = Means {
             sts,
@@ -186,13 +184,10 @@ fn session_key(listeners: &Listeners) -> SessionKey {
 }
 
 /// Moves to the beat of the house, so that it costs no wake-up.
-async fn tidy(mut beat: Beat, keeper: Option<Bell>) {
+async fn tidy(mut beat: Beat) {
     let mut heap = Heap::new();
     loop {
         beat.next().await;
         heap.tidy();
-        if let Some(keeper) = &keeper {
-            keeper.ring();
-        }
     }
 }

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use tokio::time::sleep_until;
 use tokio::time::timeout;
 
+use crate::beat::Beat;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::AuthorizationFile;
@@ -60,7 +61,8 @@ struct Followed {
 
 /// What is good now.
 struct Held {
-    token: Secret,
+    /// None while the file never held a good one: then nothing is good.
+    token: Option<Secret>,
     before: Option<Secret>,
 }
 
@@ -102,13 +104,24 @@ pub fn hold(configured: config::Authorization) -> (Authorization, Option<Keeper>
     let Some(file) = file else {
         return (Authorization(Source::Fixed(token)), None);
     };
+    let (authorization, keeper) = halves(file, Some(token));
+    (authorization, Some(keeper))
+}
+
+/// Reads the file and makes the halves. What holds no good token lets nobody in until it does.
+pub fn follow(file: AuthorizationFile) -> (Authorization, Keeper) {
+    let token = file.read().ok().map(|(token, _)| token);
+    halves(file, token)
+}
+
+fn halves(file: AuthorizationFile, token: Option<Secret>) -> (Authorization, Keeper) {
     let (held, holding) = watch::channel(Held { token, before: None });
     let (reads, reading) = watch::channel(0);
     let bell = Bell::default();
     let said = Said { warnings: file.told.clone(), mistake: None };
     let places = Arc::new(Semaphore::new(MAX_WAITING));
     let followed = Followed { held: holding, reads: reading, bell: bell.clone(), places };
-    (Authorization(Source::Followed(followed)), Some(Keeper { file, held, reads, bell, said }))
+    (Authorization(Source::Followed(followed)), Keeper { file, held, reads, bell, said })
 }
 
 impl Authorization {
@@ -134,7 +147,7 @@ impl Held {
     fn matches(&self, candidate: &[u8]) -> bool {
         // Both are compared, always: which of them it is, nobody can measure.
         let is_before = self.before.as_ref().is_some_and(|before| before.matches(candidate));
-        self.token.matches(candidate) | is_before
+        self.token.as_ref().is_some_and(|token| token.matches(candidate)) | is_before
     }
 }
 
@@ -159,8 +172,8 @@ impl Keeper {
         self.bell.clone()
     }
 
-    /// Reads when asked to, until dropped.
-    pub async fn run(mut self, metrics: Metrics, clock: Clock) {
+    /// Reads when asked to, and at each beat, until dropped.
+    pub async fn run(mut self, metrics: Metrics, clock: Clock, mut beat: Beat) {
         let bell = self.bell();
         let mut forget_at = None;
         let mut next_read_at = clock.steady();
@@ -172,6 +185,7 @@ impl Keeper {
                     forget_at = None;
                     self.held.send_modify(|held| held.before = None);
                 }
+                () = beat.next() => bell.ring(),
                 () = bell.0.notified() => {
                     // No timer for the beat, which finds it passed; nothing is missed that rings meanwhile.
                     if next_read_at > clock.steady() {
@@ -202,13 +216,14 @@ impl Keeper {
         if let Some(mistake) = self.said.mistake.take() {
             tracing::info!(%authorization_token_file, after = mistake.reason, "the authorization token can be read again");
         }
-        if self.held.borrow().token.matches(token.expose().as_bytes()) {
+        let is_same = |held: &Secret| held.matches(token.expose().as_bytes());
+        if self.held.borrow().token.as_ref().is_some_and(is_same) {
             return Reread::Unchanged;
         }
         let overlap_seconds = OVERLAP.as_secs();
         tracing::info!(%authorization_token_file, overlap_seconds, "the authorization token changed");
         self.said.warn(warnings);
-        self.held.send_modify(|held| held.before = Some(std::mem::replace(&mut held.token, token)));
+        self.held.send_modify(|held| held.before = held.token.replace(token));
         Reread::Changed
     }
 

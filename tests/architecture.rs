@@ -46,7 +46,7 @@ const PLAN: &[(&str, &[&str])] = &[
     // What a pod is given before it starts; only `cli` may ask for it.
     ("claim", &["config", "contract"]),
     // Asks for one file again and again; the server holds the half that cannot.
-    ("authorization", &["clock", "config", "metrics", "secret"]),
+    ("authorization", &["beat", "clock", "config", "metrics", "secret"]),
     // What is served at this moment.
     ("roles", &["authorization", "cache", "contract"]),
     // Policy.

@@ -51,7 +51,7 @@ impl House {
         let metrics = Metrics::new(&[]);
         metrics.role_added("default");
         let mut running = JoinSet::new();
-        running.spawn(keeper.unwrap().run(metrics.clone(), Clock::system()));
+        running.spawn(keeper.unwrap().run(metrics.clone(), Clock::system(), Beat::scripted().1));
         Self { directory, authorization, metrics, keeper: running }
     }
 
