@@ -20,6 +20,7 @@ mod node;
 mod outage;
 mod packets;
 mod pod;
+mod role_tokens;
 mod secrets;
 mod serve_admin;
 mod serve_drain;

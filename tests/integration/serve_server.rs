@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use irsa_sidecar::authorization;
 use irsa_sidecar::cache;
 use irsa_sidecar::cache::Problem;
 use irsa_sidecar::cache::Publisher;
@@ -21,6 +22,8 @@ use irsa_sidecar::config::Serves;
 use irsa_sidecar::credentials::Credentials;
 use irsa_sidecar::metrics::Metrics;
 use irsa_sidecar::roles;
+use irsa_sidecar::roles::Entry;
+use irsa_sidecar::roles::Table;
 use irsa_sidecar::secret::Secret;
 use irsa_sidecar::serve;
 use irsa_sidecar::serve::Bound;
@@ -55,6 +58,16 @@ pub(crate) fn start() -> Server {
 
 /// The second listener answers without the token when `is_second_open`.
 pub(crate) fn start_with(roles: &[&str], authorization: Option<&str>, is_second_open: bool) -> Server {
+    let roles: Vec<_> = roles.iter().map(|role| (*role, None)).collect();
+    start_each(&roles, authorization, is_second_open)
+}
+
+/// Roles with tokens of their own, or without.
+pub(crate) fn start_each(
+    roles: &[(&str, Option<&str>)],
+    authorization: Option<&str>,
+    is_second_open: bool,
+) -> Server {
     let listener = |address: &str, allow_unauthenticated| Listener {
         serves: Serves::Container,
         address: address.parse().unwrap(),
@@ -69,8 +82,14 @@ pub(crate) fn start_with(roles: &[&str], authorization: Option<&str>, is_second_
     let clock = Clock::system();
     let bound = serve::bind(&listeners, &admin).unwrap();
     let (addresses, admin) = (bound.addresses(), bound.admin_address());
-    let (publishers, readers) = roles.iter().map(|role| role_of(role, &clock)).unzip();
-    let (phase, running) = run(bound, readers, &clock);
+    let role = |(role, token): &(&str, Option<&str>)| {
+        let (publisher, reader) = role_of(role, &clock);
+        let secret = token.map(|token| Secret::new(token.to_owned()).into());
+        let authorization = secret.map(|secret| authorization::hold(secret).0);
+        (publisher, Entry { authorization, ..Entry::from(reader) })
+    };
+    let (publishers, entries) = roles.iter().map(role).unzip();
+    let (phase, running) = run(bound, entries, &clock);
     Server { addresses, admin, publishers, phase, running, clock }
 }
 
@@ -84,13 +103,13 @@ fn role_of(name: &str, clock: &Clock) -> (Publisher, Reader) {
     cache::role(name, Some(ROLE_ARN), clock.read(), problem)
 }
 
-fn run(bound: Bound, readers: Vec<Reader>, clock: &Clock) -> (watch::Sender<Phase>, JoinHandle<()>) {
+fn run(bound: Bound, entries: Vec<Entry>, clock: &Clock) -> (watch::Sender<Phase>, JoinHandle<()>) {
     let (phase, phases) = shutdown::phases();
     let metrics = Metrics::new(&["AccessDenied"]);
-    for reader in &readers {
-        metrics.role_added(reader.role());
+    for entry in &entries {
+        metrics.role_added(entry.reader.role());
     }
-    let (_, board) = roles::board(roles::Table::new(readers.into_iter().map(roles::Entry::from).collect()));
+    let (_, board) = roles::board(Table::new(entries));
     (
         phase,
         tokio::spawn(bound.run(
