@@ -20,6 +20,7 @@ use crate::beat;
 use crate::beat::Beat;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::ImdsMode;
 use crate::config::Listener;
 use crate::config::Listeners;
 use crate::config::Serves;
@@ -120,6 +121,7 @@ impl Bound {
             passage
         });
         let session_key = session_key(&config.listeners);
+        let has_imds = config.imds.mode != ImdsMode::Off && serves_imds(&config.listeners);
         let offer = Offer { board, imds: config.imds, passage, session_key };
         let server = serve.run(offer, metrics.clone(), clock.clone(), phases.clone());
         background.spawn(hangups.run());
@@ -136,6 +138,7 @@ impl Bound {
             metrics: metrics.clone(),
             beat: beat.clone(),
             jitter: fastrand::f64,
+            has_imds,
             hangups: hangup_count,
             phases,
         };
@@ -179,8 +182,11 @@ async fn drain(mut server: impl Future<Output = ()> + Unpin, phase: &watch::Send
 
 /// Where nobody is given a session, nothing needs to be kept.
 fn session_key(listeners: &Listeners) -> SessionKey {
-    let is_needed = listeners.listeners.iter().any(Listener::serves_imds);
-    if is_needed { SessionKey::of_the_pod() } else { SessionKey::random() }
+    if serves_imds(listeners) { SessionKey::of_the_pod() } else { SessionKey::random() }
+}
+
+fn serves_imds(listeners: &Listeners) -> bool {
+    listeners.listeners.iter().any(Listener::serves_imds)
 }
 
 /// Moves to the beat of the house, so that it costs no wake-up.

@@ -49,6 +49,8 @@ pub(super) struct Means {
     pub(super) beat: Beat,
     /// In `0.0..1.0`, drawn afresh at each call.
     pub(super) jitter: fn() -> f64,
+    /// Whether there is a metadata service to have a role.
+    pub(super) has_imds: bool,
     pub(super) hangups: watch::Receiver<u64>,
     pub(super) phases: watch::Receiver<Phase>,
 }
@@ -131,7 +133,30 @@ impl Crew {
         }
         self.forget_files();
         self.members.sort_by_key(|member| order.iter().position(|name| *name == member.role.name));
-        self.board.send_replace(Arc::new(Table::new(self.members.iter().map(Member::entry).collect())));
+        let table = Table::new(self.members.iter().map(Member::entry).collect());
+        self.look_at_imds(&table);
+        self.board.send_replace(Arc::new(table));
+    }
+
+    /// A metadata service that serves nobody is easily taken for one that fails.
+    fn look_at_imds(&self, table: &Table) {
+        if !self.means.has_imds {
+            return;
+        }
+        match table.imds_role() {
+            None => tracing::warn!(
+                code = "ImdsServesNoRole",
+                "the metadata service serves no role's credentials: none of several is called default. Mark the one that \
+                 it is to serve with `imds: true`"
+            ),
+            Some(entry) if entry.reader.role_arn().is_none() => tracing::warn!(
+                code = "ImdsRoleUnnamed",
+                role = entry.reader.role(),
+                "the metadata service serves no credentials: it lists a role by its IAM name, and nobody told the ARN of \
+                 this one. Write its `role_arn`"
+            ),
+            Some(_) => {}
+        }
     }
 
     /// Starts the driver of a role that is new, or is obtained in another way than before.
