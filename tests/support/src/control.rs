@@ -5,7 +5,9 @@
 //! | `GET /_emulator` | the addresses and the environment, as on the first line of the program |
 //! | `GET /_emulator/calls` | the log of calls |
 //! | `GET /_emulator/wait?calls=N` | the same, once N calls have ended |
+//! | `GET /_emulator/in-progress` | how many calls are not answered yet, and how many were at most: `{"now":0,"most":3}` |
 //! | `POST /_emulator/fault` | adds a [`Fault`]: `{"kind":"throttle","times":3,"retry_after":2}` |
+//! | `POST /_emulator/mend?role=ARN` | ends the faults that are for this role alone |
 //! | `POST /_emulator/clear` | ends all faults, and listens again |
 //! | `POST /_emulator/refuse`, `…/listen` | closes STS's port, opens it again |
 //! | `POST /_emulator/issuer/refuse`, `…/listen`, `…/rotate-keys`, `…/retire-keys` | the same for the issuer, and its keys |
@@ -83,6 +85,9 @@ async fn pull(world: &World, request: &Request<Bytes>) -> Answer {
             let count = parameter(request, "calls")?;
             Ok(Some(json!(world.sts.wait_for_calls(count).await?)))
         }
+        (&Method::GET, "/in-progress") => {
+            Ok(Some(json!({ "now": world.sts.in_progress(), "most": world.sts.most_in_progress() })))
+        }
         (&Method::POST, lever) => act(world, lever, request).await.map(|()| None),
         _ => Err(Refused::NoSuchLever),
     }
@@ -91,6 +96,7 @@ async fn pull(world: &World, request: &Request<Bytes>) -> Answer {
 async fn act(world: &World, lever: &str, request: &Request<Bytes>) -> Result<(), Refused> {
     match lever {
         "/fault" => world.sts.inject(Fault::from_json(request.body()).map_err(Refused::Mistake)?),
+        "/mend" => world.sts.mend(&parameter::<String>(request, "role")?),
         "/clear" => world.sts.clear().await?,
         "/refuse" => world.sts.refuse().await,
         "/listen" => world.sts.listen_again().await?,
@@ -137,7 +143,14 @@ fn parameter<T: std::str::FromStr>(request: &Request<Bytes>, name: &str) -> Resu
         .split('&')
         .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
         .and_then(|value| value.parse().ok())
-        .ok_or_else(|| Refused::Mistake(format!("a whole number is wanted: ?{name}=N")))
+        .ok_or_else(|| Refused::Mistake(wanted(name)))
+}
+
+fn wanted(name: &str) -> String {
+    match name {
+        "role" => "a role's ARN is wanted: ?role=ARN".to_owned(),
+        _ => format!("a whole number is wanted: ?{name}=N"),
+    }
 }
 
 fn respond(answer: Answer) -> Response<Paced> {

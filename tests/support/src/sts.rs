@@ -3,7 +3,7 @@
 //! | action | what is verified |
 //! |---|---|
 //! | `AssumeRoleWithWebIdentity` | every parameter; the token's signature against keys that its issuer serves, its issuer, audience and times; the role's trust policy |
-//! | `AssumeRole` | SigV4 with credentials that were given out here; every parameter; the trust policy; an hour at most |
+//! | `AssumeRole` | SigV4 with credentials that were given out here; every parameter; tags, transitive tags and source identity down the chain; the trust policy; an hour at most |
 //! | `GetCallerIdentity` | SigV4, in the header or presigned |
 //!
 //! `POST /` takes a form, `GET /` a query. Errors have AWS's codes, statuses and messages, and every answer has
@@ -30,6 +30,7 @@ use crate::tls::Tls;
 pub use crate::sts::account::{Role, RoleError};
 pub use crate::sts::calls::{Call, Outcome, TokenSeen};
 pub use crate::sts::faults::{Fault, FaultKind};
+pub use crate::sts::link::Link;
 pub use crate::sts::policy::{Context, PolicyError, Principal, TrustPolicy};
 pub use crate::sts::sessions::Credentials;
 
@@ -40,12 +41,15 @@ mod failure;
 mod faults;
 mod form;
 mod jwks;
+mod link;
 mod operations;
 mod parameters;
 mod policy;
+mod record;
 mod sessions;
 mod signer;
 mod sigv4;
+mod tags;
 mod web_identity;
 mod wire;
 mod xml;
@@ -115,8 +119,19 @@ impl Emulator {
         self.state.account.put_role(role);
     }
 
+    /// As [`put_role`](Self::put_role), for a role that another role may assume.
+    pub fn put_link(&self, link: &Link) -> Result<(), RoleError> {
+        self.put_role(link.role()?);
+        Ok(())
+    }
+
     pub fn remove_role(&self, arn: &str) {
         self.state.account.remove_role(arn);
+    }
+
+    /// Changes a role's `MaxSessionDuration`, as an administrator would.
+    pub fn set_max_session(&self, role_arn: &str, max_session: Duration) -> Result<(), RoleError> {
+        self.state.account.change_max_session(role_arn, max_session)
     }
 
     /// Registers an issuer as OIDC provider in the account of a role, with the audiences that it may name.
@@ -143,6 +158,11 @@ impl Emulator {
 
     pub fn inject(&self, fault: Fault) {
         self.state.faults.add(fault);
+    }
+
+    /// Ends the faults that are for this role alone, and lets go of what they hold.
+    pub fn mend(&self, role_arn: &str) {
+        self.state.faults.mend(role_arn);
     }
 
     /// Ends all faults; a refusing listener listens again.
@@ -172,6 +192,20 @@ impl Emulator {
     /// Waits until the calls are as the predicate wants them.
     pub async fn wait_until(&self, enough: impl Fn(&[Call]) -> bool) -> io::Result<Vec<Call>> {
         self.state.calls.wait_until(enough).await
+    }
+
+    /// How many calls have come and are not answered yet, hanging ones included.
+    pub fn in_progress(&self) -> usize {
+        self.state.calls.in_progress()
+    }
+
+    /// The most that were ever in progress at once, since the start or [`forget_most_in_progress`](Self::forget_most_in_progress).
+    pub fn most_in_progress(&self) -> usize {
+        self.state.calls.most_in_progress()
+    }
+
+    pub fn forget_most_in_progress(&self) {
+        self.state.calls.forget_most_in_progress();
     }
 
     /// All credentials that were ever given out, for hunts through logs.

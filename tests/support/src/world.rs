@@ -10,10 +10,16 @@ use crate::clock::Clock;
 use crate::issuer::{Algorithm, Issuer, TokenBuilder};
 use crate::kubelet::{Mode, Volume};
 use crate::scratch::Scratch;
-use crate::sts::{Emulator, Options, Role, TrustPolicy};
+use crate::sts::{Emulator, Link, Options, Role, TrustPolicy};
 use crate::tls::Tls;
 
 pub const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/legacy-app";
+/// Three roles for a chain, in three accounts, as [`WorldBuilder::chain`] takes them.
+pub const CHAIN: [&str; 3] = [
+    "arn:aws:iam::111122223333:role/hub",
+    "arn:aws:iam::444455556666:role/partner/ingest",
+    "arn:aws:iam::777788889999:role/archive",
+];
 pub const NAMESPACE: &str = "shop";
 pub const SERVICE_ACCOUNT: &str = "legacy-app";
 pub const AUDIENCE: &str = "sts.amazonaws.com";
@@ -34,6 +40,7 @@ pub struct World {
 #[derive(Clone, Debug)]
 pub struct WorldBuilder {
     roles: Vec<String>,
+    links: Vec<Link>,
     trust_policy: Option<String>,
     namespace: String,
     service_account: String,
@@ -111,6 +118,24 @@ impl WorldBuilder {
     /// The roles that exist; all have the same trust policy.
     pub fn roles(mut self, arns: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.roles = arns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// A role that is there to be assumed by another.
+    pub fn link(mut self, link: Link) -> Self {
+        self.links.push(link);
+        self
+    }
+
+    /// Roles each of which trusts the one before it and takes its tags and source identity; the first trusts the first
+    /// of [`roles`](Self::roles).
+    pub fn chain(mut self, arns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let mut caller = self.roles[0].clone();
+        for arn in arns.into_iter().map(Into::into) {
+            let link = Link::new(&arn, &caller).tag_session().set_source_identity();
+            self.links.push(link);
+            caller = arn;
+        }
         self
     }
 
@@ -202,6 +227,9 @@ impl WorldBuilder {
             sts.put_role(role.map_err(io::Error::other)?);
             sts.put_provider(arn, &issuer.url(), &[AUDIENCE]).map_err(io::Error::other)?;
         }
+        for link in &self.links {
+            sts.put_link(link).map_err(io::Error::other)?;
+        }
         let world = World { clock, issuer, volume, sts, settings: self, scratch };
         if let (Some(path), Some(pem)) = (world.ca_file(), world.sts.ca_pem()) {
             fs::write(path, pem)?;
@@ -237,6 +265,7 @@ impl Default for WorldBuilder {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
             roles: vec![ROLE_ARN.to_owned()],
+            links: Vec::new(),
             trust_policy: None,
             namespace: NAMESPACE.to_owned(),
             service_account: SERVICE_ACCOUNT.to_owned(),

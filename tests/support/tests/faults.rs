@@ -7,7 +7,7 @@ use std::time::Duration;
 use support::blackhole::BlackHole;
 use support::raw::{self, RawClient, RawResponse};
 use support::sts::{Fault, FaultKind, Outcome};
-use support::world::World;
+use support::world::{CHAIN, World};
 
 const FORM: &[u8] = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15";
 const FORM_TYPE: &str = "application/x-www-form-urlencoded";
@@ -188,4 +188,52 @@ async fn a_black_hole_accepts_and_says_nothing() {
         answer = client.response() => panic!("it spoke: {answer:?}"),
         () = async { while hole.swallowed() < 1 { tokio::task::yield_now().await } } => {}
     }
+}
+
+#[tokio::test]
+async fn one_link_can_be_broken_and_mended_while_the_others_hold() {
+    let world = World::start().await.unwrap();
+    let form = |role: &str| format!("Action=AssumeRole&Version=2011-06-15&RoleArn={role}");
+    let ask = async |role: &str| {
+        raw::post(world.sts.address(), "/", FORM_TYPE, form(role).as_bytes()).await.unwrap().text()
+    };
+    let unsigned = "<Code>MissingAuthenticationToken</Code>";
+    let [hub, partner, _] = CHAIN;
+    world.sts.inject(Fault::error("AccessDenied").only_for("AssumeRole").for_role(hub));
+    world.sts.inject(Fault::error("InternalFailure").for_role(partner));
+    assert!(ask(hub).await.contains("<Code>AccessDenied</Code>"));
+    assert!(ask(partner).await.contains("<Code>InternalFailure</Code>"));
+    assert_back_to_normal(&world).await;
+    world.sts.mend(hub);
+    assert!(ask(hub).await.contains(unsigned));
+    assert!(ask(partner).await.contains("<Code>InternalFailure</Code>"));
+    world.sts.clear().await.unwrap();
+    world.sts.inject(fault(&format!(r#"{{"kind":"throttle","times":1,"role":"{partner}"}}"#)));
+    assert!(ask(hub).await.contains(unsigned));
+    assert!(ask(partner).await.contains("<Code>Throttling</Code>"));
+    assert!(ask(partner).await.contains(unsigned));
+}
+
+#[tokio::test]
+async fn held_calls_are_in_progress_together_until_they_are_let_go() {
+    let world = World::start().await.unwrap();
+    world.sts.inject(Fault::times(FaultKind::Hold, 3));
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = RawClient::connect(world.sts.address()).await.unwrap();
+        client.send("GET /?Action=GetCallerIdentity HTTP/1.1\r\nHost: sts\r\n\r\n").await.unwrap();
+        clients.push(client);
+    }
+    world.sts.wait_until(|calls| calls.len() == 3).await.unwrap();
+    assert_eq!((world.sts.in_progress(), world.sts.most_in_progress()), (3, 3));
+    assert_back_to_normal(&world).await;
+    assert_eq!(world.sts.most_in_progress(), 4);
+    world.sts.clear().await.unwrap();
+    for client in &mut clients {
+        assert_eq!(client.response().await.unwrap().status, 400);
+    }
+    assert_eq!(world.sts.in_progress(), 0);
+    world.sts.forget_most_in_progress();
+    assert_back_to_normal(&world).await;
+    assert_eq!(world.sts.most_in_progress(), 1);
 }

@@ -83,6 +83,12 @@ async fn every_lever_moves_what_it_says() {
 
     assert_eq!(emulator.pull("fault", r#"{"kind":"throttle","times":1}"#).await.status, 204);
     assert!(emulator.exchange().await.text().contains("Rate exceeded"));
+    let role = emulator.env("AWS_ROLE_ARN");
+    emulator.pull("fault", &format!(r#"{{"kind":"error","code":"AccessDenied","role":"{role}"}}"#)).await;
+    assert_eq!(emulator.exchange().await.status, 403);
+    assert_eq!(emulator.pull(&format!("mend?role={role}"), "").await.status, 204);
+    assert_eq!(emulator.exchange().await.status, 200);
+    assert_eq!(emulator.look("in-progress").await, json!({ "now": 0, "most": 1 }));
     assert_eq!(emulator.pull("fault", r#"{"kind":"error","code":"AccessDenied"}"#).await.status, 204);
     assert_eq!(emulator.pull("clear", "").await.status, 204);
     assert_eq!(emulator.exchange().await.status, 200);
@@ -125,6 +131,7 @@ async fn a_wrong_lever_says_so() {
         ("token/nothing", "", 404, "no such lever"),
         ("fault", r#"{"kind":"throttle","tiems":3}"#, 400, "unknown field"),
         ("clock", "", 400, "?advance=N"),
+        ("mend", "", 400, "?role=ARN"),
         ("session?seconds=soon", "", 400, "?seconds=N"),
     ] {
         let answer = emulator.pull(lever, body).await;

@@ -74,6 +74,15 @@ impl Account {
         roles.insert(role.arn.as_str().to_owned(), Arc::new(role));
     }
 
+    /// Does nothing where there is no such role.
+    pub(crate) fn change_max_session(&self, arn: &str, max_session: Duration) -> Result<(), RoleError> {
+        let mut roles = self.roles.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(role) = roles.get_mut(arn) {
+            *role = Arc::new(Role::clone(role).with_max_session(max_session)?);
+        }
+        Ok(())
+    }
+
     pub(crate) fn remove_role(&self, arn: &str) {
         self.roles.write().unwrap_or_else(PoisonError::into_inner).remove(arn);
     }

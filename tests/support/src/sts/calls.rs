@@ -1,5 +1,6 @@
 //! The log of calls: what came, from whom, and what became of it; never a secret.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,14 +21,31 @@ pub struct Call {
     #[serde(serialize_with = "rfc3339")]
     pub at: SystemTime,
     pub method: String,
+    /// The `Host` header: whom the client believed that it was talking to.
+    pub host: Option<String>,
     pub action: Option<String>,
     pub role_arn: Option<String>,
     pub role_session_name: Option<String>,
     /// As it was sent; absent when it was not.
     pub duration_seconds: Option<String>,
+    pub external_id: Option<String>,
+    /// As it was sent with this request; one that is inherited is in the caller's own calls.
+    pub source_identity: Option<String>,
+    pub tags: BTreeMap<String, String>,
+    pub transitive_tag_keys: Vec<String>,
+    /// The session policy, as it was sent.
+    pub policy: Option<String>,
+    pub policy_arns: Vec<String>,
     pub token: Option<TokenSeen>,
     /// Whether the request carried a signature (an exchange must not).
     pub signed: bool,
+    /// The key that the signature is said to be made with.
+    pub access_key_id: Option<String>,
+    /// Whose key that is, if it was given out here: `arn:aws:sts::111122223333:assumed-role/NAME/SESSION`.
+    pub caller_arn: Option<String>,
+    /// From the signature's credential scope.
+    pub signing_region: Option<String>,
+    pub signing_service: Option<String>,
     pub user_agent: Option<String>,
     pub request_id: String,
     pub outcome: Outcome,
@@ -58,7 +76,15 @@ pub enum Outcome {
 #[derive(Debug)]
 pub(crate) struct CallLog {
     calls: Mutex<Vec<Call>>,
+    in_progress: Mutex<InProgress>,
     changed: watch::Sender<()>,
+}
+
+/// How many calls have come and not been answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct InProgress {
+    now: usize,
+    at_most: usize,
 }
 
 /// The duty to say what became of a call; dropped without a word it is [`Outcome::Abandoned`].
@@ -79,6 +105,11 @@ impl Call {
         self.action.as_deref() == Some(action)
     }
 
+    /// Whether it was for this role.
+    pub fn is_for(&self, role_arn: &str) -> bool {
+        self.role_arn.as_deref() == Some(role_arn)
+    }
+
     fn settled(&self) -> bool {
         self.outcome != Outcome::Pending
     }
@@ -86,7 +117,7 @@ impl Call {
 
 impl CallLog {
     pub(crate) fn new() -> Self {
-        Self { calls: Mutex::default(), changed: watch::Sender::new(()) }
+        Self { calls: Mutex::default(), in_progress: Mutex::default(), changed: watch::Sender::new(()) }
     }
 
     pub(crate) fn begin(self: &Arc<Self>, mut call: Call) -> Ticket {
@@ -95,12 +126,28 @@ impl CallLog {
         let ticket = Ticket { log: Arc::clone(self), number: call.number, settled: false };
         calls.push(call);
         drop(calls);
+        self.count(|InProgress { now, at_most }| {
+            *now += 1;
+            *at_most = (*at_most).max(*now);
+        });
         self.changed.send_replace(());
         ticket
     }
 
     pub(crate) fn all(&self) -> Vec<Call> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn in_progress(&self) -> usize {
+        self.count(|counted| counted.now)
+    }
+
+    pub(crate) fn most_in_progress(&self) -> usize {
+        self.count(|counted| counted.at_most)
+    }
+
+    pub(crate) fn forget_most_in_progress(&self) {
+        self.count(|counted| counted.at_most = counted.now);
     }
 
     /// Waits until that many calls are settled, whatever became of them.
@@ -129,6 +176,10 @@ impl CallLog {
         })
     }
 
+    fn count<T>(&self, change: impl FnOnce(&mut InProgress) -> T) -> T {
+        change(&mut self.in_progress.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn settle(&self, number: usize, outcome: Outcome, status: Option<u16>) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let call = &mut calls[number - 1];
@@ -151,6 +202,8 @@ impl Drop for Ticket {
         if !self.settled {
             self.log.settle(self.number, Outcome::Abandoned, None);
         }
+        self.log.count(|counted| counted.now -= 1);
+        self.log.changed.send_replace(());
     }
 }
 

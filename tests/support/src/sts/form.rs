@@ -2,6 +2,8 @@
 //!
 //! All broken constraints come back in one `ValidationError`, in the words of AWS's own validator.
 
+use std::borrow::Cow;
+
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::sts::failure::Failure;
@@ -21,7 +23,7 @@ pub(crate) struct Constraints {
 /// A parameter under examination.
 pub(crate) struct Member<'a> {
     constraints: &'a mut Constraints,
-    name: &'static str,
+    name: Cow<'static, str>,
     value: Option<&'a str>,
     secret: bool,
 }
@@ -65,8 +67,12 @@ impl Form {
 }
 
 impl Constraints {
-    pub(crate) fn on<'a>(&'a mut self, name: &'static str, value: Option<&'a str>) -> Member<'a> {
-        Member { constraints: self, name, value, secret: false }
+    pub(crate) fn on<'a>(
+        &'a mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: Option<&'a str>,
+    ) -> Member<'a> {
+        Member { constraints: self, name: name.into(), value, secret: false }
     }
 
     pub(crate) fn too_long(&mut self, name: &str, most: usize) {

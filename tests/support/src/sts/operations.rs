@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use crate::sts::State;
 use crate::sts::account::Role;
+use crate::sts::arn::RoleArn;
 use crate::sts::failure::Failure;
 use crate::sts::form::{Constraints, Form};
-use crate::sts::parameters::{NAME_PATTERN, Wanted, chained_request, is_name};
+use crate::sts::parameters::{NAME_PATTERN, Wanted, chained_context, is_name, packed_size};
 use crate::sts::policy::{Context, Principal};
-use crate::sts::sessions::Session;
+use crate::sts::sessions::{Opening, Session};
 use crate::sts::sigv4::{Authorization, Message};
+use crate::sts::tags::{RequestedTags, SessionTags};
 use crate::sts::web_identity;
 use crate::sts::xml::Element::{self, Nested, Text};
 
@@ -64,7 +66,7 @@ impl State {
             .filter(|role| role.trust.allows(&principal, "sts:AssumeRoleWithWebIdentity", &context))
             .ok_or_else(Failure::not_authorized_with_web_identity)?;
 
-        let mut answer = self.open_session(&wanted, role)?;
+        let mut answer = self.open_session(&wanted, role, SessionTags::default(), None)?;
         answer.push(Text("Provider", identity.provider.arn.clone()));
         answer.push(Text("Audience", identity.audience));
         answer.push(Text("SubjectFromWebIdentityToken", identity.subject));
@@ -81,6 +83,8 @@ impl State {
             .pattern(r"[\w+=,.@:\/-]*", |c| is_name(c) || matches!(c, ':' | '/'));
         let source_identity = form.value("SourceIdentity");
         constraints.on("sourceIdentity", source_identity).length(2, 64).pattern(NAME_PATTERN, is_name);
+        let requested = RequestedTags::read(form);
+        requested.constrain(&mut constraints);
         let wanted = Wanted::read(form, constraints)?;
         if wanted.duration > CHAINED_LIMIT {
             return Err(Failure::validation(
@@ -88,31 +92,38 @@ impl State {
             ));
         }
 
-        let (context, actions) = chained_request(form, &wanted, external_id, source_identity);
-        let caller_role = &caller.role.arn;
-        let context = context
-            .with("aws:PrincipalArn", caller_role.as_str())
-            .with("aws:PrincipalAccount", caller_role.account());
-        let names =
-            vec![caller.arn(), caller_role.to_string(), caller_role.root(), caller_role.account().to_owned()];
-        let principal = Principal::aws(names);
-        let target = self.account.role(&wanted.role);
-        for action in actions {
-            if !target.as_ref().is_some_and(|role| role.trust.allows(&principal, action, &context)) {
-                return Err(Failure::new(
-                    "AccessDenied",
-                    format!(
-                        "User: {} is not authorized to perform: {action} on resource: {}",
-                        caller.arn(),
-                        wanted.role
-                    ),
-                ));
-            }
-        }
-        let target = target.ok_or_else(|| Failure::named("AccessDenied"))?;
-        let mut answer = self.open_session(&wanted, target)?;
+        let source_identity = inherited_source_identity(&caller, source_identity)?;
+        let tags = requested.on_top_of(caller.tags.inherited())?;
+        // What is inherited needs the target's leave as much as what is new.
+        let mut actions = vec!["sts:AssumeRole"];
+        actions.extend(source_identity.map(|_| "sts:SetSourceIdentity"));
+        actions.extend((!tags.is_empty()).then_some("sts:TagSession"));
+        let context = caller.describe(chained_context(&wanted, external_id, source_identity, &requested));
+        let target = self.trusting(&wanted.role, &caller, &actions, &context)?;
+        let mut answer = self.open_session(&wanted, target, tags, source_identity)?;
         answer.extend(source_identity.map(|identity| Text("SourceIdentity", identity.to_owned())));
         Ok(answer)
+    }
+
+    /// The role, if it lets this caller do all that. One that does not exist lets nobody do anything.
+    fn trusting(
+        &self,
+        role: &RoleArn,
+        caller: &Session,
+        actions: &[&str],
+        context: &Context,
+    ) -> Result<Arc<Role>, Failure> {
+        let principal = Principal::aws(caller.names());
+        let target = self.account.role(role);
+        let allows =
+            |action: &str| target.as_ref().is_some_and(|role| role.trust.allows(&principal, action, context));
+        match actions.iter().find(|action| !allows(action)) {
+            Some(action) => Err(Failure::new(
+                "AccessDenied",
+                format!("User: {} is not authorized to perform: {action} on resource: {role}", caller.arn()),
+            )),
+            None => target.ok_or_else(|| Failure::named("AccessDenied")),
+        }
     }
 
     fn caller_identity(&self, message: &Message<'_>) -> Answer {
@@ -142,15 +153,28 @@ impl State {
         Ok(session)
     }
 
-    fn open_session(&self, wanted: &Wanted, role: Arc<Role>) -> Answer {
+    fn open_session(
+        &self,
+        wanted: &Wanted,
+        role: Arc<Role>,
+        tags: SessionTags,
+        source_identity: Option<&str>,
+    ) -> Answer {
         if wanted.duration > role.max_session.as_secs() {
             return Err(Failure::validation(
                 "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
             ));
         }
+        let packed_size = packed_size(wanted.policy_size, &tags)?;
         let settings = self.settings();
         let life = settings.session_life.unwrap_or(Duration::from_secs(wanted.duration));
-        let session = self.sessions.open(role, &wanted.session_name, self.clock.now() + life);
+        let session = self.sessions.open(Opening {
+            role,
+            name: wanted.session_name.clone(),
+            expires_at: self.clock.now() + life,
+            tags,
+            source_identity: source_identity.map(str::to_owned),
+        });
         let credentials = &session.credentials;
         let mut answer = Vec::new();
         if settings.assumed_role_user {
@@ -168,7 +192,21 @@ impl State {
                 Text("Expiration", humantime::format_rfc3339_seconds(credentials.expires_at).to_string()),
             ],
         ));
-        answer.extend(wanted.packed_policy_size.map(|size| Text("PackedPolicySize", size.to_string())));
+        answer.extend(packed_size.map(|size| Text("PackedPolicySize", size.to_string())));
         Ok(answer)
+    }
+}
+
+/// The one that the caller's session has, which a request may repeat and not change.
+fn inherited_source_identity<'a>(
+    caller: &'a Session,
+    requested: Option<&'a str>,
+) -> Result<Option<&'a str>, Failure> {
+    let inherited = caller.source_identity.as_deref();
+    match (inherited, requested) {
+        (Some(inherited), Some(requested)) if inherited != requested => {
+            Err(Failure::validation("The source identity is already set for this assume role session"))
+        }
+        _ => Ok(inherited.or(requested)),
     }
 }

@@ -6,9 +6,10 @@ use crate::sts::arn::RoleArn;
 use crate::sts::failure::Failure;
 use crate::sts::form::{Constraints, Form};
 use crate::sts::policy::Context;
+use crate::sts::tags::{RequestedTags, SessionTags};
 
 const DEFAULT_DURATION: u64 = 3600;
-/// What `Policy` and `PolicyArns` may come to together, in characters.
+/// What `Policy`, `PolicyArns` and tags may come to together, in characters.
 const POLICY_SPACE: usize = 2048;
 pub(super) const NAME_PATTERN: &str = r"[\w+=,.@-]*";
 const ARN_PATTERN: &str =
@@ -19,8 +20,8 @@ pub(super) struct Wanted {
     pub(super) role: RoleArn,
     pub(super) session_name: String,
     pub(super) duration: u64,
-    /// Percent of the space for session policies; absent without any.
-    pub(super) packed_policy_size: Option<usize>,
+    /// How much of the space that session policies and tags share is used by policies.
+    pub(super) policy_size: usize,
 }
 
 impl Wanted {
@@ -52,12 +53,12 @@ impl Wanted {
             role,
             session_name: session_name.unwrap_or_default().to_owned(),
             duration: duration.unwrap_or(DEFAULT_DURATION),
-            packed_policy_size: packed_size(policy, &policy_arns)?,
+            policy_size: policy_size(policy, &policy_arns)?,
         })
     }
 }
 
-fn packed_size(policy: Option<&str>, policy_arns: &[&str]) -> Result<Option<usize>, Failure> {
+fn policy_size(policy: Option<&str>, policy_arns: &[&str]) -> Result<usize, Failure> {
     if let Some(text) = policy {
         let document: Value =
             serde_json::from_str(text).map_err(|_| Failure::named("MalformedPolicyDocument"))?;
@@ -65,44 +66,45 @@ fn packed_size(policy: Option<&str>, policy_arns: &[&str]) -> Result<Option<usiz
             return Err(Failure::new("MalformedPolicyDocument", "Syntax errors in policy."));
         }
     }
-    let used = policy.map_or(0, str::len) + policy_arns.iter().map(|arn| arn.len()).sum::<usize>();
-    let percent = (used * 100).div_ceil(POLICY_SPACE);
-    if percent > 100 {
-        return Err(Failure::new(
-            "PackedPolicyTooLarge",
-            format!("Packed policy consumes {percent}% of allotted space, please use smaller policy."),
-        ));
-    }
-    Ok((used > 0).then_some(percent))
+    Ok(policy.map_or(0, str::len) + policy_arns.iter().map(|arn| arn.len()).sum::<usize>())
 }
 
-/// What a trust policy can ask about an `AssumeRole`, and the actions that it must then allow.
-pub(super) fn chained_request(
-    form: &Form,
+/// Percent of the space for session policies and tags, inherited ones too; absent without any.
+pub(super) fn packed_size(policies: usize, tags: &SessionTags) -> Result<Option<usize>, Failure> {
+    let percent = |used: usize| (used * 100).div_ceil(POLICY_SPACE);
+    let (all, tags) = (percent(policies + tags.size()), percent(tags.size()));
+    if all <= 100 {
+        return Ok((all > 0).then_some(all));
+    }
+    let message = if tags > 100 {
+        format!("Packed size of session tags consumes {tags}% of allotted space.")
+    } else {
+        format!("Packed policy consumes {all}% of allotted space, please use smaller policy.")
+    };
+    Err(Failure::new("PackedPolicyTooLarge", message))
+}
+
+/// What a trust policy can ask about an `AssumeRole`.
+pub(super) fn chained_context(
     wanted: &Wanted,
     external_id: Option<&str>,
     source_identity: Option<&str>,
-) -> (Context, Vec<&'static str>) {
+    tags: &RequestedTags<'_>,
+) -> Context {
     let mut context = Context::default().with("sts:RoleSessionName", &wanted.session_name);
-    let mut actions = vec!["sts:AssumeRole"];
     if let Some(id) = external_id {
         context = context.with("sts:ExternalId", id);
     }
     if let Some(identity) = source_identity {
         context = context.with("sts:SourceIdentity", identity);
-        actions.push("sts:SetSourceIdentity");
     }
-    let keys = form.members("Tags", ".Key");
-    if !keys.is_empty() {
-        actions.push("sts:TagSession");
-    }
-    for (key, value) in keys.into_iter().zip(form.members("Tags", ".Value")) {
+    for (key, value) in tags.pairs() {
         context = context.with(&format!("aws:RequestTag/{key}"), value).with("aws:TagKeys", key);
     }
-    for key in form.members("TransitiveTagKeys", "") {
+    for key in tags.transitive_keys() {
         context = context.with("sts:TransitiveTagKeys", key);
     }
-    (context, actions)
+    context
 }
 
 pub(super) fn is_name(c: char) -> bool {

@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::random;
 use crate::sts::account::Role;
+use crate::sts::policy::Context;
+use crate::sts::tags::SessionTags;
 
 /// What AWS's own tokens begin with; in Base64 the familiar `IQoJb3JpZ2luX2Vj`.
 const TOKEN_PREFIX: &[u8] = b"!\n\torigin_ec";
@@ -31,6 +33,19 @@ pub(crate) struct Session {
     pub(crate) credentials: Credentials,
     pub(crate) role: Arc<Role>,
     pub(crate) name: String,
+    pub(crate) tags: SessionTags,
+    /// Once set it goes down the whole chain, and never changes.
+    pub(crate) source_identity: Option<String>,
+}
+
+/// A session that is about to begin.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) role: Arc<Role>,
+    pub(crate) name: String,
+    pub(crate) expires_at: SystemTime,
+    pub(crate) tags: SessionTags,
+    pub(crate) source_identity: Option<String>,
 }
 
 #[derive(Default)]
@@ -77,12 +92,35 @@ impl Session {
     pub(crate) fn user_id(&self) -> String {
         format!("{}:{}", self.role.id, self.name)
     }
+
+    /// What a trust policy can ask about the holder of these credentials.
+    pub(crate) fn describe(&self, context: Context) -> Context {
+        let role = &self.role.arn;
+        let mut context = context
+            .with("aws:PrincipalArn", role.as_str())
+            .with("aws:PrincipalAccount", role.account())
+            .with("aws:userid", &self.user_id());
+        if let Some(identity) = &self.source_identity {
+            context = context.with("aws:SourceIdentity", identity);
+        }
+        for (key, value) in self.tags.iter() {
+            context = context.with(&format!("aws:PrincipalTag/{key}"), value);
+        }
+        context
+    }
+
+    /// Every name by which a policy may mean the holder.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let role = &self.role.arn;
+        vec![self.arn(), role.to_string(), role.root(), role.account().to_owned()]
+    }
 }
 
 impl Sessions {
-    pub(crate) fn open(&self, role: Arc<Role>, name: &str, expires_at: SystemTime) -> Arc<Session> {
+    pub(crate) fn open(&self, opening: Opening) -> Arc<Session> {
+        let Opening { role, name, expires_at, tags, source_identity } = opening;
         let credentials = Credentials::fresh(expires_at);
-        let session = Arc::new(Session { credentials, role, name: name.to_owned() });
+        let session = Arc::new(Session { credentials, role, name, tags, source_identity });
         let key = session.credentials.access_key_id.clone();
         self.by_key.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&session));
         session

@@ -5,19 +5,18 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::sleep;
 
 use crate::listen::reply::Paced;
 use crate::listen::{Handler, Reply};
 use crate::random;
 use crate::sts::State;
-use crate::sts::calls::{Call, Outcome, Ticket};
+use crate::sts::calls::{Outcome, Ticket};
 use crate::sts::failure::Failure;
 use crate::sts::faults::{FaultKind, Script};
 use crate::sts::form::Form;
 use crate::sts::sigv4::Message;
-use crate::sts::web_identity;
 use crate::sts::xml;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -55,7 +54,8 @@ impl State {
         let action = form.value("Action");
         let request_id = random::uuid();
         let mut ticket = self.calls.begin(self.record(&message, &form, &request_id));
-        let script = self.faults.take(action);
+        let mut script = self.faults.take(action, form.value("RoleArn"));
+        script.released().await;
         if !script.latency.is_zero() {
             sleep(script.latency).await;
         }
@@ -96,26 +96,6 @@ impl State {
                 let outcome = Outcome::Refused(failure.code.clone().into_owned());
                 Answer::failed(&failure, id, outcome)
             }
-        }
-    }
-
-    fn record(&self, message: &Message<'_>, form: &Form, request_id: &str) -> Call {
-        let parameter = |name| form.value(name).map(str::to_owned);
-        Call {
-            number: 0,
-            at: self.clock.now(),
-            method: message.method.to_owned(),
-            action: parameter("Action"),
-            role_arn: parameter("RoleArn"),
-            role_session_name: parameter("RoleSessionName"),
-            duration_seconds: parameter("DurationSeconds"),
-            token: form.value("WebIdentityToken").map(web_identity::seen),
-            signed: message.headers.contains_key("authorization")
-                || message.query.contains("X-Amz-Signature="),
-            user_agent: text_of(message.headers, "user-agent"),
-            request_id: request_id.to_owned(),
-            outcome: Outcome::Pending,
-            status: None,
         }
     }
 }
@@ -189,10 +169,6 @@ async fn hang(mut ticket: Ticket) -> Reply {
 fn read_form(method: &Method, query: &str, body: &[u8]) -> Form {
     let query = Form::parse(query);
     if method == Method::POST { query.and(Form::parse(&String::from_utf8_lossy(body))) } else { query }
-}
-
-fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 fn ascii(text: &str) -> HeaderValue {
