@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use crate::clock::Clock;
 use crate::random;
 
+/// The name that IRSA's tokens have.
 const FILE: &str = "token";
 const DATA: &str = "..data";
 const NEW_DATA: &str = "..data_tmp";
@@ -31,6 +32,7 @@ const STS_TOKEN_LIMIT: usize = 20_000;
 #[derive(Debug)]
 pub struct Volume {
     directory: PathBuf,
+    file: String,
     mode: Mode,
     clock: Clock,
 }
@@ -57,9 +59,14 @@ pub enum Corruption {
 impl Volume {
     /// An empty volume: the directory is made if need be, and holds no token yet.
     pub fn new(directory: impl Into<PathBuf>, mode: Mode, clock: Clock) -> io::Result<Self> {
+        Self::named(directory, FILE, mode, clock)
+    }
+
+    /// As [`new`](Self::new), with another name for the file than `token`.
+    pub fn named(directory: impl Into<PathBuf>, file: &str, mode: Mode, clock: Clock) -> io::Result<Self> {
         let directory = directory.into();
         fs::create_dir_all(&directory)?;
-        Ok(Self { directory, mode, clock })
+        Ok(Self { directory, file: file.to_owned(), mode, clock })
     }
 
     /// A plain file in place of a volume, as somebody would keep by hand.
@@ -75,7 +82,7 @@ impl Volume {
 
     /// What `AWS_WEB_IDENTITY_TOKEN_FILE` names.
     pub fn token_file(&self) -> PathBuf {
-        self.directory.join(FILE)
+        self.directory.join(&self.file)
     }
 
     /// Puts a token (or anything else) in place of the one before, as the kubelet does.
@@ -85,7 +92,7 @@ impl Volume {
         let fresh = self.directory.join(&name);
         fs::create_dir(&fresh)?;
         fs::set_permissions(&fresh, Permissions::from_mode(0o755))?;
-        write(&fresh.join(FILE), content.as_ref(), self.mode.bits())?;
+        write(&fresh.join(&self.file), content.as_ref(), self.mode.bits())?;
 
         let pending = self.directory.join(NEW_DATA);
         remove_if_there(fs::remove_file(&pending))?;
@@ -94,7 +101,7 @@ impl Volume {
 
         if !self.token_file().is_symlink() {
             remove_if_there(fs::remove_file(self.token_file()))?;
-            symlink(Path::new(DATA).join(FILE), self.token_file())?;
+            symlink(Path::new(DATA).join(&self.file), self.token_file())?;
         }
         match before {
             Some(before) => remove_if_there(fs::remove_dir_all(self.directory.join(before))),

@@ -10,7 +10,9 @@
 //! 4. [`process`] starts a program; [`raw`] speaks HTTP to it byte by byte; [`blackhole`] swallows connections.
 //! 5. [`namespace`] gives a test a network of its own, with the addresses that SDKs have built in.
 //! 6. [`node_imds`] is what a sidecar passes metadata requests on to.
-//! 7. [`control`] and the program `sts-emulator` give all this to shells and other languages.
+//! 7. [`pod_identity`] is the other place that a role may come from: EKS's agent, or any container-credentials
+//!    endpoint.
+//! 8. [`control`] and the program `sts-emulator` give all this to shells and other languages.
 //!
 //! # Example
 //!
@@ -48,10 +50,12 @@ pub mod blackhole;
 pub mod clock;
 pub mod control;
 pub mod issuer;
+mod journal;
 pub mod kubelet;
 mod listen;
 pub mod namespace;
 pub mod node_imds;
+pub mod pod_identity;
 pub mod process;
 mod random;
 pub mod raw;

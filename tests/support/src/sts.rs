@@ -3,7 +3,7 @@
 //! | action | what is verified |
 //! |---|---|
 //! | `AssumeRoleWithWebIdentity` | every parameter; the token's signature against keys that its issuer serves, its issuer, audience and times; the role's trust policy |
-//! | `AssumeRole` | SigV4 with credentials that were given out here; every parameter; tags, transitive tags and source identity down the chain; the trust policy; an hour at most |
+//! | `AssumeRole` | SigV4 with credentials that were given out here; every parameter; tags and a source identity down the chain; the trust policy; an hour at most |
 //! | `GetCallerIdentity` | SigV4, in the header or presigned |
 //!
 //! `POST /` takes a form, `GET /` a query. Errors have AWS's codes, statuses and messages, and every answer has
@@ -17,22 +17,24 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
+use crate::journal::Journal;
 use crate::listen::Listener;
 use crate::raw::{RawClient, RawResponse};
 use crate::sts::account::Account;
 use crate::sts::arn::RoleArn;
-use crate::sts::calls::CallLog;
 use crate::sts::faults::Faults;
 use crate::sts::jwks::Jwks;
 use crate::sts::sessions::Sessions;
 use crate::tls::Tls;
 
+pub use crate::journal::Outcome;
 pub use crate::sts::account::{Role, RoleError};
-pub use crate::sts::calls::{Call, Outcome, TokenSeen};
+pub use crate::sts::calls::{Call, TokenSeen};
 pub use crate::sts::faults::{Fault, FaultKind};
 pub use crate::sts::link::Link;
 pub use crate::sts::policy::{Context, PolicyError, Principal, TrustPolicy};
 pub use crate::sts::sessions::Credentials;
+pub use crate::sts::vending::Vendor;
 
 mod account;
 mod arn;
@@ -50,6 +52,7 @@ mod sessions;
 mod signer;
 mod sigv4;
 mod tags;
+mod vending;
 mod web_identity;
 mod wire;
 mod xml;
@@ -76,7 +79,7 @@ struct State {
     jwks: Jwks,
     sessions: Sessions,
     faults: Faults,
-    calls: Arc<CallLog>,
+    calls: Arc<Journal<Call>>,
     settings: RwLock<Settings>,
 }
 
@@ -141,6 +144,11 @@ impl Emulator {
         Ok(())
     }
 
+    /// Gives out sessions of this role without a call.
+    pub fn vendor(&self, role_arn: &str) -> Vendor {
+        Vendor::new(Arc::clone(&self.state), role_arn)
+    }
+
     /// Lets sessions end this long after they begin, whatever `DurationSeconds` asked (which is still checked).
     pub fn set_session_life(&self, life: Option<Duration>) {
         self.state.change_settings(|settings| settings.session_life = life);
@@ -199,7 +207,8 @@ impl Emulator {
         self.state.calls.in_progress()
     }
 
-    /// The most that were ever in progress at once, since the start or [`forget_most_in_progress`](Self::forget_most_in_progress).
+    /// The most that were ever in progress at once, since the start or
+    /// [`forget_most_in_progress`](Self::forget_most_in_progress).
     pub fn most_in_progress(&self) -> usize {
         self.state.calls.most_in_progress()
     }
@@ -255,7 +264,7 @@ impl State {
             jwks: Jwks::default(),
             sessions: Sessions::default(),
             faults: Faults::default(),
-            calls: Arc::new(CallLog::new()),
+            calls: Arc::new(Journal::new()),
             settings: RwLock::new(Settings { session_life: None, assumed_role_user: true }),
         }
     }

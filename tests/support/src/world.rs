@@ -13,6 +13,8 @@ use crate::scratch::Scratch;
 use crate::sts::{Emulator, Link, Options, Role, TrustPolicy};
 use crate::tls::Tls;
 
+mod pod_identity;
+
 pub const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/legacy-app";
 /// Three roles for a chain, in three accounts, as [`WorldBuilder::chain`] takes them.
 pub const CHAIN: [&str; 3] = [

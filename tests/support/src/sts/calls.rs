@@ -1,17 +1,12 @@
 //! The log of calls: what came, from whom, and what became of it; never a secret.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use serde::{Serialize, Serializer};
-use tokio::sync::watch;
-use tokio::time::timeout;
+use serde::Serialize;
 
-/// Waiting longer than this is a hang, on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::journal::{Entry, Outcome, rfc3339};
+use crate::sts::web_identity;
 
 /// One request to the emulator.
 #[derive(Clone, Debug, Serialize)]
@@ -60,41 +55,6 @@ pub struct TokenSeen {
     pub sha256: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Under way.
-    Pending,
-    Ok,
-    /// Refused with this code, in earnest.
-    Refused(String),
-    /// A scripted fault of this kind.
-    Scripted(String),
-    /// The client went away before an answer was ready.
-    Abandoned,
-}
-
-#[derive(Debug)]
-pub(crate) struct CallLog {
-    calls: Mutex<Vec<Call>>,
-    in_progress: Mutex<InProgress>,
-    changed: watch::Sender<()>,
-}
-
-/// How many calls have come and not been answered.
-#[derive(Clone, Copy, Debug, Default)]
-struct InProgress {
-    now: usize,
-    at_most: usize,
-}
-
-/// The duty to say what became of a call; dropped without a word it is [`Outcome::Abandoned`].
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    log: Arc<CallLog>,
-    number: usize,
-    settled: bool,
-}
-
 impl Call {
     pub fn succeeded(&self) -> bool {
         self.outcome == Outcome::Ok
@@ -109,122 +69,26 @@ impl Call {
     pub fn is_for(&self, role_arn: &str) -> bool {
         self.role_arn.as_deref() == Some(role_arn)
     }
+}
 
-    fn settled(&self) -> bool {
-        self.outcome != Outcome::Pending
+impl TokenSeen {
+    /// What a log keeps of this token.
+    pub fn of(token: &str) -> Self {
+        web_identity::seen(token)
     }
 }
 
-impl CallLog {
-    pub(crate) fn new() -> Self {
-        Self { calls: Mutex::default(), in_progress: Mutex::default(), changed: watch::Sender::new(()) }
+impl Entry for Call {
+    fn number(&mut self, number: usize) {
+        self.number = number;
     }
 
-    pub(crate) fn begin(self: &Arc<Self>, mut call: Call) -> Ticket {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        call.number = calls.len() + 1;
-        let ticket = Ticket { log: Arc::clone(self), number: call.number, settled: false };
-        calls.push(call);
-        drop(calls);
-        self.count(|InProgress { now, at_most }| {
-            *now += 1;
-            *at_most = (*at_most).max(*now);
-        });
-        self.changed.send_replace(());
-        ticket
+    fn outcome(&self) -> &Outcome {
+        &self.outcome
     }
 
-    pub(crate) fn all(&self) -> Vec<Call> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn settle(&mut self, outcome: Outcome, status: Option<u16>) {
+        self.outcome = outcome;
+        self.status = status;
     }
-
-    pub(crate) fn in_progress(&self) -> usize {
-        self.count(|counted| counted.now)
-    }
-
-    pub(crate) fn most_in_progress(&self) -> usize {
-        self.count(|counted| counted.at_most)
-    }
-
-    pub(crate) fn forget_most_in_progress(&self) {
-        self.count(|counted| counted.at_most = counted.now);
-    }
-
-    /// Waits until that many calls are settled, whatever became of them.
-    pub(crate) async fn wait_for(&self, count: usize) -> io::Result<Vec<Call>> {
-        self.wait_until(|calls| calls.iter().filter(|call| call.settled()).count() >= count).await
-    }
-
-    pub(crate) async fn wait_until(&self, enough: impl Fn(&[Call]) -> bool) -> io::Result<Vec<Call>> {
-        let mut changed = self.changed.subscribe();
-        let waiting = async {
-            loop {
-                let calls = self.all();
-                if enough(&calls) {
-                    return calls;
-                }
-                // The sender lives as long as the log.
-                let _ = changed.changed().await;
-            }
-        };
-        timeout(PATIENCE, waiting).await.map_err(|_| {
-            let seen = self.all();
-            io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("the calls waited for did not come; there were {seen:#?}"),
-            )
-        })
-    }
-
-    fn count<T>(&self, change: impl FnOnce(&mut InProgress) -> T) -> T {
-        change(&mut self.in_progress.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn settle(&self, number: usize, outcome: Outcome, status: Option<u16>) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let call = &mut calls[number - 1];
-        call.outcome = outcome;
-        call.status = status;
-        drop(calls);
-        self.changed.send_replace(());
-    }
-}
-
-impl Ticket {
-    pub(crate) fn settle(&mut self, outcome: Outcome, status: Option<u16>) {
-        self.settled = true;
-        self.log.settle(self.number, outcome, status);
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if !self.settled {
-            self.log.settle(self.number, Outcome::Abandoned, None);
-        }
-        self.log.count(|counted| counted.now -= 1);
-        self.log.changed.send_replace(());
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pending => f.write_str("pending"),
-            Self::Ok => f.write_str("ok"),
-            Self::Refused(code) => f.write_str(code),
-            Self::Scripted(kind) => write!(f, "scripted {kind}"),
-            Self::Abandoned => f.write_str("abandoned"),
-        }
-    }
-}
-
-impl Serialize for Outcome {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_rfc3339_millis(*time))
 }

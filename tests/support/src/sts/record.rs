@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use hyper::HeaderMap;
 
+use crate::journal::Outcome;
 use crate::sts::State;
-use crate::sts::calls::{Call, Outcome};
+use crate::sts::calls::Call;
 use crate::sts::form::Form;
 use crate::sts::sigv4::{Authorization, Message};
 use crate::sts::tags::RequestedTags;

@@ -64,7 +64,7 @@ impl Credentials {
         }
     }
 
-    fn fresh(expires_at: SystemTime) -> Self {
+    pub(crate) fn fresh(expires_at: SystemTime) -> Self {
         let mut token = [0; TOKEN_BYTES];
         random::fill(&mut token);
         token[..TOKEN_PREFIX.len()].copy_from_slice(TOKEN_PREFIX);

@@ -8,11 +8,12 @@ use hyper::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::sleep;
 
+use crate::journal::{Outcome, Ticket};
 use crate::listen::reply::Paced;
 use crate::listen::{Handler, Reply};
 use crate::random;
 use crate::sts::State;
-use crate::sts::calls::{Outcome, Ticket};
+use crate::sts::calls::Call;
 use crate::sts::failure::Failure;
 use crate::sts::faults::{FaultKind, Script};
 use crate::sts::form::Form;
@@ -161,7 +162,7 @@ fn scripted(fault: &FaultKind, request_id: &str) -> Answer {
 }
 
 /// Holds the connection until the client gives up, or the emulator closes it.
-async fn hang(mut ticket: Ticket) -> Reply {
+async fn hang(mut ticket: Ticket<Call>) -> Reply {
     ticket.settle(Outcome::Scripted("hang".to_owned()), None);
     std::future::pending().await
 }
