@@ -29,6 +29,7 @@ use crate::config::settings::LOG;
 use crate::config::settings::LOG_FORMAT;
 use crate::config::settings::REMOVE;
 use crate::config::settings::ROLE;
+use crate::config::settings::ROLES_FILE;
 use crate::config::settings::SESSION_DURATION;
 use crate::config::settings::SETTINGS;
 use crate::config::settings::Setting;
@@ -74,7 +75,7 @@ pub enum Command {
 }
 
 /// The settings that are flags of `credentials` too.
-static OF_CREDENTIALS: [&Setting; 4] = [&ROLE, &SESSION_DURATION, &LOG, &LOG_FORMAT];
+static OF_CREDENTIALS: [&Setting; 5] = [&ROLE, &ROLES_FILE, &SESSION_DURATION, &LOG, &LOG_FORMAT];
 /// The flags of `net-init` beside `--listen`.
 static OF_NET_INIT: [&Setting; 4] = [&REMOVE, &HOST, &LOG, &LOG_FORMAT];
 /// What `healthcheck` calls `--admin-listen`, since it does not listen.
@@ -177,9 +178,6 @@ fn command(name: &'static str, about: &'static str) -> ClapCommand {
 fn argument(setting: &'static Setting) -> Option<Arg> {
     let flag = setting.flag?;
     let mut help = sentence(setting.meaning);
-    if !setting.is_built {
-        help.push_str(" (not built yet: refused)");
-    }
     let variable = [("env", setting.variable), ("default", setting.default)];
     let notes: Vec<String> = variable
         .iter()

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::config::env::Strings;
 use crate::config::parser::Parser;
+use crate::config::roles_file::Surroundings;
 
 mod authorization;
 mod aws;
@@ -23,6 +24,7 @@ mod mistake;
 mod net_init;
 mod parser;
 mod pem;
+mod pod_identity;
 mod role;
 mod roles_file;
 mod session_name;
@@ -30,9 +32,9 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 pub mod types;
-mod unbuilt;
 mod upstream;
 mod url;
+mod yaml;
 
 pub use authorization::Authorization;
 pub use authorization::AuthorizationFile;
@@ -199,7 +201,6 @@ impl Config {
     /// All that `serve` needs.
     pub fn parse(flags: &Flags, strings: &dyn Strings) -> Parsed<Self> {
         let mut parser = Parser::new(flags, strings);
-        let roles = aws::roles(&mut parser);
         endpoint::check(&mut parser);
         let mut listeners = listen::listeners(&mut parser);
         let admin = listen::admin(&mut parser);
@@ -209,8 +210,9 @@ impl Config {
         let imds = imds::imds(&mut parser, listeners.as_deref());
         let authorization = authorization::authorization(&mut parser);
         listen::authorize(&mut parser, listeners.as_mut(), authorization.is_some(), imds.mode);
+        let surroundings = surroundings(listeners.as_deref().unwrap_or_default(), imds.mode);
+        let roles = aws::roles(&mut parser, surroundings);
         let upstream = upstream::upstream(&mut parser, listeners.as_deref());
-        unbuilt::refuse_what_is_not_built(&mut parser);
         let drain = parser.value(&settings::DRAIN, duration::parse_drain).unwrap_or_default();
         let log = Log::read(&mut parser);
         parser.refuse_unknown_variables();
@@ -222,15 +224,24 @@ impl Config {
     }
 }
 
-/// All that one exchange needs, without a server.
-pub fn parse_roles(flags: &Flags, strings: &dyn Strings) -> Parsed<(Roles, Log)> {
+fn surroundings(listeners: &[Listener], imds: ImdsMode) -> Surroundings {
+    let is_closed = |listener: &&Listener| listener.serves_imds() && !listener.allow_unauthenticated;
+    let closed = listeners.iter().filter(is_closed).filter(|_| imds != ImdsMode::Off);
+    Surroundings {
+        listeners: listeners.iter().map(|listener| listener.address).collect(),
+        closed_imds: closed.map(|listener| listener.address).collect(),
+    }
+}
+
+/// All that obtaining one role's credentials needs, without a server: the roles, and the name of the one that is meant.
+pub fn parse_roles(flags: &Flags, strings: &dyn Strings) -> Parsed<(Roles, String, Log)> {
     let mut parser = Parser::new(flags, strings);
-    parser.value(&settings::ROLE, aws::check_role_name);
-    let roles = aws::roles(&mut parser);
+    let roles = aws::roles(&mut parser, Surroundings::default());
+    let role = roles.as_ref().and_then(|roles| aws::chosen_role(&mut parser, roles));
     endpoint::check(&mut parser);
     let log = Log::read(&mut parser);
     parser.refuse_unknown_variables();
-    parser.finish(roles.map(|roles| (roles, log)))
+    parser.finish(roles.zip(role).map(|(roles, role)| (roles, role, log)))
 }
 
 /// Where the token is.

@@ -45,11 +45,16 @@ pub const ENV_USE_DUALSTACK_ENDPOINT: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 pub const ENV_ENDPOINT_URL_STS: &str = "AWS_ENDPOINT_URL_STS";
 pub const ENV_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 pub const ENV_CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+/// EKS Pod Identity's, where the agent is what credentials come from.
+pub const ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+pub const ENV_CONTAINER_AUTHORIZATION_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 
 // ---- The downward API, for the session name ----
 
 pub const ENV_POD_NAME: &str = "POD_NAME";
 pub const ENV_POD_NAMESPACE: &str = "POD_NAMESPACE";
+pub const ENV_NODE_NAME: &str = "NODE_NAME";
+pub const ENV_SERVICE_ACCOUNT: &str = "SERVICE_ACCOUNT";
 pub const ENV_HOSTNAME: &str = "HOSTNAME";
 
 // ---- The downward API, for net-init: a pod with its node's address is in its node's network namespace ----
@@ -65,8 +70,16 @@ pub const DEFAULT_SESSION_DURATION: Duration = Duration::from_secs(3600);
 /// STS's own bounds on `DurationSeconds`.
 pub const MIN_SESSION_DURATION: Duration = Duration::from_secs(900);
 pub const MAX_SESSION_DURATION: Duration = Duration::from_secs(43_200);
+/// The same where one role assumes another, whatever that one's own maximum is.
+pub const MAX_CHAINED_DURATION: Duration = Duration::from_secs(3600);
 /// STS's own bound on `WebIdentityToken`, in characters.
 pub const MAX_TOKEN_BYTES: usize = 20_000;
+/// The EKS Pod Identity Agent's own, and the token that EKS mounts for it.
+pub const POD_IDENTITY_PATH: &str = "/v1/credentials";
+pub const POD_IDENTITY_TOKEN_FILE: &str =
+    "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token";
+/// A ConfigMap holds no more.
+pub const MAX_ROLES_FILE_BYTES: usize = 1024 * 1024;
 /// The role that is kept when there is no roles file.
 pub const DEFAULT_ROLE: &str = "default";
 

@@ -111,6 +111,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("notify", &["src/file/watch.rs"]),
     ("prometheus_client", &["src/metrics.rs", "src/metrics/surface.rs", "src/metrics/upstream.rs"]),
     ("rustls_pki_types", &["src/authorities.rs"]),
+    ("saphyr_parser", &["src/config/yaml.rs"]),
     ("sha2", &["src/serve/imds/session.rs"]),
     ("subtle", &["src/secret.rs"]),
     ("tracing_subscriber", &["src/log.rs"]),

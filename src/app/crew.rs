@@ -79,7 +79,7 @@ struct Member {
 struct Asked {
     path: PathBuf,
     authorization: Authorization,
-    keeper: Option<AbortHandle>,
+    keeper: AbortHandle,
 }
 
 /// A token's file.
@@ -263,12 +263,18 @@ impl Crew {
         if member.authorization.as_ref().map(|asked| &asked.path) == path.as_ref() {
             return member;
         }
-        if let Some(keeper) = member.authorization.and_then(|asked| asked.keeper) {
-            keeper.abort();
+        if let Some(asked) = member.authorization {
+            asked.keeper.abort();
         }
-        let _ = AuthorizationFile::path;
-        let _ = authorization::hold;
-        Member { authorization: None, ..member }
+        let authorization = path.map(|path| {
+            let named_by = format!("authorization_token_file of {}", member.role.name);
+            let (authorization, keeper) =
+                authorization::follow(AuthorizationFile::at(path.clone(), named_by));
+            let Means { metrics, clock, beat, .. } = &self.means;
+            let keeper = self.tasks.spawn(keeper.run(metrics.clone(), clock.clone(), beat.clone()));
+            Asked { path, authorization, keeper }
+        });
+        Member { authorization, ..member }
     }
 
     fn dismiss(&mut self, member: Member) {
@@ -277,8 +283,8 @@ impl Crew {
             "the role is no longer in the roles file, and no longer served"
         );
         member.driver.abort();
-        if let Some(keeper) = member.authorization.and_then(|asked| asked.keeper) {
-            keeper.abort();
+        if let Some(asked) = member.authorization {
+            asked.keeper.abort();
         }
         self.means.metrics.role_removed(&member.role.name);
     }

@@ -21,7 +21,6 @@ use crate::config::Warning;
 use crate::config::env::Environment;
 use crate::config::parse_net_init;
 use crate::config::parse_roles;
-use crate::contract::DEFAULT_ROLE;
 use crate::contract::exit;
 use crate::log;
 use crate::sts::client::check_region;
@@ -56,10 +55,10 @@ fn run_serve(flags: &Flags) -> u8 {
 
 fn run_credentials(flags: &Flags, format: Format) -> u8 {
     match parse_roles(flags, &Environment) {
-        Ok(((roles, log), warnings)) => {
+        Ok(((roles, role, log), warnings)) => {
             log::install(log);
             warn(&warnings);
-            credentials::run(roles, DEFAULT_ROLE, format)
+            credentials::run(roles, &role, format)
         }
         Err(mistakes) => refuse(&mistakes),
     }

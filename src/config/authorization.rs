@@ -31,11 +31,11 @@ pub struct Authorization {
     pub file: Option<AuthorizationFile>,
 }
 
-/// The file of `--authorization-token-file`, to be read again.
-#[derive(Clone)]
-#[allow(missing_debug_implementations)] // nothing worth showing
+/// A file with an authorization token, to be read again.
+#[derive(Clone, Debug)]
 pub struct AuthorizationFile {
-    given: Given,
+    /// Who names it: a setting, or a field of the roles file.
+    named_by: String,
     path: PathBuf,
     /// What is said of its content at the start, and need not be said again.
     pub told: Vec<Warning>,
@@ -70,7 +70,7 @@ fn from_value(parser: &mut Parser<'_>, given: &Given) -> Option<Authorization> {
 
 fn from_file(parser: &mut Parser<'_>, given: Given) -> Option<Authorization> {
     let path = parser.parse(&given, path)?;
-    let mut file = AuthorizationFile { given, path, told: Vec::new() };
+    let mut file = AuthorizationFile::at(path, given.spelling.to_string());
     match file.try_read() {
         Ok((token, warnings)) => {
             for Warning { code, message } in warnings.clone() {
@@ -80,21 +80,25 @@ fn from_file(parser: &mut Parser<'_>, given: Given) -> Option<Authorization> {
             Some(Authorization { token, file: Some(file) })
         }
         Err(reason) => {
-            parser.mistake(&file.given, reason);
+            parser.mistake(&given, reason);
             None
         }
     }
 }
 
 impl AuthorizationFile {
+    pub fn at(path: PathBuf, named_by: String) -> Self {
+        Self { named_by, path, told: Vec::new() }
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// What it holds now, and what should be said about it.
     pub fn read(&self) -> Result<(Secret, Vec<Warning>), Mistake> {
-        let Given { setting, spelling, value } = &self.given;
-        self.try_read().map_err(|reason| Mistake::wrong(setting, *spelling, value, reason))
+        let path = self.path.display().to_string();
+        self.try_read().map_err(|reason| Mistake::at(self.named_by.clone(), Some(&path), reason, ""))
     }
 
     fn try_read(&self) -> Result<(Secret, Vec<Warning>), Reason> {
@@ -110,7 +114,7 @@ impl AuthorizationFile {
             message: format!(
                 "the file of {} ends with a newline, which is not part of the token; some SDKs fail on it when they \
                  read the same file (`printf %s` writes none)",
-                self.given.spelling
+                self.named_by
             ),
         });
         let warnings = newline.into_iter().chain(too_short(&token)).collect();

@@ -6,19 +6,27 @@ use std::time::Duration;
 use crate::config::PodNames;
 use crate::config::Role;
 use crate::config::Roles;
+use crate::config::RolesFile;
 use crate::config::Session;
 use crate::config::SessionDuration;
+use crate::config::SessionNameTemplate;
 use crate::config::Source;
 use crate::config::WebIdentity;
 use crate::config::duration::parse_session_duration;
-use crate::config::env::NotUnicode;
 use crate::config::mistake::Reason;
 use crate::config::mistake::quoted;
+use crate::config::parser::Given;
 use crate::config::parser::Parser;
 use crate::config::pem::check_pem;
+use crate::config::pod_identity;
+use crate::config::roles_file::Defaults;
+use crate::config::roles_file::Surroundings;
 use crate::config::settings::CA_BUNDLE;
+use crate::config::settings::CONTAINER_CREDENTIALS_FULL_URI;
+use crate::config::settings::ROLE;
 use crate::config::settings::ROLE_ARN;
 use crate::config::settings::ROLE_SESSION_NAME;
+use crate::config::settings::ROLES_FILE;
 use crate::config::settings::SESSION_DURATION;
 use crate::config::settings::Setting;
 use crate::config::settings::WEB_IDENTITY_TOKEN_FILE;
@@ -27,8 +35,10 @@ use crate::config::types::SessionName;
 use crate::config::types::format_duration;
 use crate::contract::DEFAULT_ROLE;
 use crate::contract::DEFAULT_SESSION_DURATION;
+use crate::contract::ENV_NODE_NAME;
 use crate::contract::ENV_POD_NAME;
 use crate::contract::ENV_POD_NAMESPACE;
+use crate::contract::ENV_SERVICE_ACCOUNT;
 
 const STATIC_KEYS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
@@ -39,44 +49,149 @@ const REFETCHING: [(Duration, &str); 3] = [
     (Duration::from_secs(25 * 60), "botocore extends what it has by itself"),
 ];
 
-/// The one role there is without a roles file, and what is needed to call STS for it.
-pub(super) fn roles(parser: &mut Parser<'_>) -> Option<Roles> {
-    let role_arn = role_arn(parser);
-    let token_file = token_file(parser);
-    let name = session_name(parser);
-    let duration = SessionDuration::Fixed(session_duration(parser));
+/// Every role, and what is needed to obtain their credentials: those of the roles file, or the one that the environment
+/// names.
+pub(super) fn roles(parser: &mut Parser<'_>, surroundings: Surroundings) -> Option<Roles> {
+    let pod = pod_names(parser);
     let ca_bundle = parser.value(&CA_BUNDLE, check_pem);
     warn_of_static_keys(parser);
-    let session =
-        Session { role_arn: role_arn?, name: name?.into(), duration, policy: None, policy_arns: Vec::new() };
-    let role = Role {
-        name: DEFAULT_ROLE.to_owned(),
-        source: Source::WebIdentity(WebIdentity { token_file: token_file?, session }),
-        is_imds: false,
-        authorization_token_file: None,
-    };
-    Some(Roles { roles: vec![role], file: None, pod: PodNames::default(), ca_bundle })
-}
-
-/// Of several roles the roles file would tell the names.
-pub(super) fn check_role_name(text: &str) -> Result<(), Reason> {
-    if text == DEFAULT_ROLE {
-        return Ok(());
+    let duration = parser.value(&SESSION_DURATION, parse_session_duration);
+    if let Some(SessionDuration::Fixed(duration)) = duration {
+        warn_of_short_sessions(parser, duration);
     }
-    Err("there is no role of this name; several roles, and the file that names them, are not built yet"
-        .into())
+    let (roles, file) = match parser.given(&ROLES_FILE) {
+        Some(given) => {
+            let path = parser.parse(&given, roles_file_path);
+            let (roles, file) = of_file(parser, given.spelling.to_string(), path?, duration, surroundings)?;
+            (roles, Some(file))
+        }
+        None => (vec![sole_role(parser, duration, &surroundings)?], None),
+    };
+    Some(Roles { roles, file, pod, ca_bundle })
 }
 
-fn role_arn(parser: &mut Parser<'_>) -> Option<RoleArn> {
+fn sole_role(
+    parser: &mut Parser<'_>,
+    duration: Option<SessionDuration>,
+    surroundings: &Surroundings,
+) -> Option<Role> {
+    let is_set = |parser: &Parser<'_>, setting: &Setting| {
+        parser.strings().var(setting.variable).ok().flatten().is_some_and(|value| !value.is_empty())
+    };
+    let has_web_identity = is_set(parser, &ROLE_ARN) || is_set(parser, &WEB_IDENTITY_TOKEN_FILE);
+    let source = if !has_web_identity && is_set(parser, &CONTAINER_CREDENTIALS_FULL_URI) {
+        Source::PodIdentity(pod_identity::sole_source(parser, surroundings)?)
+    } else {
+        let role_arn = required_role_arn(parser);
+        let token_file = token_file(parser);
+        let fixed = fixed_session_name(parser);
+        let name = fixed.unwrap_or_else(|| usual_session_name(parser));
+        let duration = duration.unwrap_or(SessionDuration::Fixed(DEFAULT_SESSION_DURATION));
+        let (policy, policy_arns) = (None, Vec::new());
+        let session = Session { role_arn: role_arn?, name, duration, policy, policy_arns };
+        Source::WebIdentity(WebIdentity { token_file: token_file?, session })
+    };
+    let name = DEFAULT_ROLE.to_owned();
+    Some(Role { name, source, is_imds: false, authorization_token_file: None })
+}
+
+fn of_file(
+    parser: &mut Parser<'_>,
+    named_by: String,
+    path: PathBuf,
+    session_duration: Option<SessionDuration>,
+    surroundings: Surroundings,
+) -> Option<(Vec<Role>, RolesFile)> {
+    let role_arn = parser.given(&ROLE_ARN).and_then(|given| role_arn(parser, &given));
+    let token_file =
+        parser.given(&WEB_IDENTITY_TOKEN_FILE).and_then(|given| given_token_file(parser, &given));
+    let fixed_session_name = fixed_session_name(parser);
+    let usual_session_name = usual_session_name(parser);
+    let pod_identity = pod_identity::agent(parser)?;
+    let defaults = Defaults {
+        role_arn: role_arn.clone(),
+        token_file,
+        fixed_session_name,
+        usual_session_name,
+        session_duration,
+        pod_identity,
+        surroundings,
+    };
+    let file = RolesFile { named_by, path, defaults };
+    match file.read() {
+        Ok((roles, warnings)) => {
+            parser.warn_all(warnings);
+            if let Some(unused) = role_arn.filter(|arn| roles.iter().all(|role| role.arn() != Some(arn))) {
+                let message =
+                    format!("{} is {unused}, and no role of the roles file has this ARN", ROLE_ARN.variable);
+                parser.warn("RoleArnUnused", message);
+            }
+            Some((roles, file))
+        }
+        Err(mistakes) => {
+            parser.adopt(&mistakes);
+            None
+        }
+    }
+}
+
+fn roles_file_path(text: &str) -> Result<PathBuf, Reason> {
+    if text.trim() != text {
+        return Err("it begins or ends with white space".into());
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// The role whose credentials are to be printed.
+pub(super) fn chosen_role(parser: &mut Parser<'_>, roles: &Roles) -> Option<String> {
+    let names: Vec<&str> = roles.roles.iter().map(|role| role.name.as_str()).collect();
+    let Some(given) = parser.given(&ROLE) else {
+        return match names[..] {
+            [only] => Some(only.to_owned()),
+            _ if names.contains(&DEFAULT_ROLE) => Some(DEFAULT_ROLE.to_owned()),
+            _ => {
+                let mend = format!("Name one of {}", names.join(", "));
+                parser.missing_flag(&ROLE, "there are several roles, and none is called default", mend);
+                None
+            }
+        };
+    };
+    parser.parse(&given, |text| match names.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err(Reason::from("there is no role of this name").mend(format!("There is {}", names.join(", "))))
+        }
+    })
+}
+
+/// What the downward API tells of the pod.
+fn pod_names(parser: &Parser<'_>) -> PodNames {
+    let strings = parser.strings();
+    let told = |name| strings.var(name).ok().flatten().filter(|value| !value.is_empty());
+    PodNames {
+        namespace: told(ENV_POD_NAMESPACE),
+        pod: told(ENV_POD_NAME),
+        service_account: told(ENV_SERVICE_ACCOUNT),
+        node: told(ENV_NODE_NAME),
+        hostname: strings.host_name(),
+    }
+}
+
+fn required_role_arn(parser: &mut Parser<'_>) -> Option<RoleArn> {
     let Some(given) = parser.given(&ROLE_ARN) else {
         return missing(
             parser,
             &ROLE_ARN,
             "The EKS webhook sets it in pods whose ServiceAccount has the annotation eks.amazonaws.com/role-arn; by \
-             hand: AWS_ROLE_ARN=arn:aws:iam::111122223333:role/app",
+             hand: AWS_ROLE_ARN=arn:aws:iam::111122223333:role/app. With EKS Pod Identity, \
+             AWS_CONTAINER_CREDENTIALS_FULL_URI takes its place; for several roles, IRSA_SIDECAR_ROLES_FILE",
         );
     };
-    let arn: RoleArn = parser.parse(&given, |text| text.parse().map_err(Reason::from))?;
+    role_arn(parser, &given)
+}
+
+fn role_arn(parser: &mut Parser<'_>, given: &Given) -> Option<RoleArn> {
+    let arn: RoleArn = parser.parse(given, |text| text.parse().map_err(Reason::from))?;
     if !arn.has_known_partition() {
         let message = format!(
             "{} has the partition {}, which is none of AWS's; right for another STS, else a typing mistake",
@@ -104,7 +219,11 @@ pub(super) fn token_file(parser: &mut Parser<'_>) -> Option<PathBuf> {
              token with the audience sts.amazonaws.com",
         );
     };
-    let path = parser.parse(&given, |text| match text {
+    given_token_file(parser, &given)
+}
+
+fn given_token_file(parser: &mut Parser<'_>, given: &Given) -> Option<PathBuf> {
+    let path = parser.parse(given, |text| match text {
         text if text.trim_start().starts_with("eyJ") => {
             Err(Reason::from("it is a token, not the path of a file with a token").hide_value())
         }
@@ -133,29 +252,22 @@ fn missing<T>(parser: &mut Parser<'_>, setting: &'static Setting, mend: &str) ->
 }
 
 /// What a person chose must be right; what is put together from the pod's names is made right.
-fn session_name(parser: &mut Parser<'_>) -> Option<SessionName> {
-    if let Some(given) = parser.given(&ROLE_SESSION_NAME) {
-        return parser.parse(&given, |text| text.parse().map_err(Reason::from));
-    }
-    let strings = parser.strings();
-    if strings.var(ROLE_SESSION_NAME.variable) == Err(NotUnicode) {
-        return None;
-    }
-    let pod = |name| strings.var(name).ok().flatten().filter(|value| !value.is_empty());
-    let text = match (pod(ENV_POD_NAMESPACE), pod(ENV_POD_NAME)) {
-        (Some(namespace), Some(pod)) => format!("{namespace}-{pod}"),
-        _ => match strings.host_name() {
-            Some(host_name) => format!("irsa-sidecar-{host_name}"),
-            None => "irsa-sidecar".to_owned(),
-        },
-    };
-    Some(SessionName::cleaned(&text))
+fn fixed_session_name(parser: &mut Parser<'_>) -> Option<SessionNameTemplate> {
+    let name: SessionName = parser.value(&ROLE_SESSION_NAME, |text| text.parse().map_err(Reason::from))?;
+    Some(name.into())
 }
 
-fn session_duration(parser: &mut Parser<'_>) -> Duration {
-    let Some(duration) = parser.value(&SESSION_DURATION, parse_session_duration) else {
-        return DEFAULT_SESSION_DURATION;
+fn usual_session_name(parser: &Parser<'_>) -> SessionNameTemplate {
+    let pod = pod_names(parser);
+    let text = match (pod.namespace, pod.pod, pod.hostname) {
+        (Some(namespace), Some(pod), _) => format!("{namespace}-{pod}"),
+        (.., Some(host_name)) => format!("irsa-sidecar-{host_name}"),
+        (.., None) => "irsa-sidecar".to_owned(),
     };
+    SessionName::cleaned(&text).into()
+}
+
+fn warn_of_short_sessions(parser: &mut Parser<'_>, duration: Duration) {
     let left = duration / 2;
     let clients: Vec<&str> =
         REFETCHING.iter().filter(|(window, _)| left < *window).map(|(_, clients)| *clients).collect();
@@ -168,7 +280,6 @@ fn session_duration(parser: &mut Parser<'_>) -> Duration {
         );
         parser.warn("SessionShort", message);
     }
-    duration
 }
 
 fn warn_of_static_keys(parser: &mut Parser<'_>) {

@@ -2,29 +2,51 @@
 
 use std::time::Duration;
 
+use crate::config::SessionDuration;
 use crate::config::mistake::Reason;
 use crate::config::mistake::quoted;
 use crate::config::types;
+use crate::contract::MAX_CHAINED_DURATION;
 use crate::contract::MAX_SESSION_DURATION;
 use crate::contract::MIN_SESSION_DURATION;
 
 /// Nobody waits longer; far beyond it arithmetic on instants would overflow.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// 15m to 12h in whole seconds, as STS takes them.
-pub(super) fn parse_session_duration(text: &str) -> Result<Duration, Reason> {
+/// 15m to 12h in whole seconds, as STS takes them, or `max`.
+pub(super) fn parse_session_duration(text: &str) -> Result<SessionDuration, Reason> {
     if text == "max" {
-        return Err(Reason::from("asking for the longest session that the role allows is not built yet")
-            .mend("Give the role's maximum session duration, for example 12h"));
+        return Ok(SessionDuration::Max);
     }
     let duration = parse_duration(text)?;
     if duration < MIN_SESSION_DURATION || duration > MAX_SESSION_DURATION {
         return Err("STS takes 15m to 12h, and not more than the role's maximum session duration".into());
     }
+    whole_seconds(duration)
+}
+
+/// The same for a step of a chain.
+pub(super) fn parse_chained_duration(text: &str) -> Result<SessionDuration, Reason> {
+    let capped =
+        |why: &str| Reason::from(format!("{why}: STS ends a chained session after an hour")).mend("Write 1h");
+    if text == "max" {
+        return Err(capped("there is no longer one to ask for"));
+    }
+    let duration = parse_duration(text)?;
+    if duration > MAX_CHAINED_DURATION {
+        return Err(capped("it is longer than 1h"));
+    }
+    if duration < MIN_SESSION_DURATION {
+        return Err("STS takes 15m to 1h in a chain".into());
+    }
+    whole_seconds(duration)
+}
+
+fn whole_seconds(duration: Duration) -> Result<SessionDuration, Reason> {
     if duration.subsec_nanos() != 0 {
         return Err("STS takes whole seconds".into());
     }
-    Ok(duration)
+    Ok(SessionDuration::Fixed(duration))
 }
 
 pub(super) fn parse_drain(text: &str) -> Result<Duration, Reason> {

@@ -106,10 +106,15 @@ impl Display for Spelling {
 
 impl Mistake {
     pub(super) fn wrong(setting: &Setting, spelling: Spelling, value: &str, reason: Reason) -> Self {
+        Self::at(spelling.to_string(), Some(value), reason, &spelling.assign(setting.example))
+    }
+
+    /// Wherever it stands.
+    pub(super) fn at(setting: String, value: Option<&str>, reason: Reason, example: &str) -> Self {
         let Reason { why, mend, hides_value } = reason;
-        let shown = if hides_value { hidden(value) } else { quoted(value) };
-        let mend = mend.unwrap_or_else(|| format!("For example {}", spelling.assign(setting.example)));
-        Self { setting: spelling.to_string(), value: Some(shown), reason: why, mend }
+        let value = value.map(|value| if hides_value { hidden(value) } else { quoted(value) });
+        let mend = mend.unwrap_or_else(|| format!("For example {example}"));
+        Self { setting, value, reason: why, mend }
     }
 
     /// There is no value, or none that could be shown.

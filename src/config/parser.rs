@@ -125,8 +125,22 @@ impl<'a> Parser<'a> {
         self.mistakes.push(Mistake::wrong(given.setting, given.spelling, &given.value, reason));
     }
 
+    /// What somebody else has found.
+    pub(super) fn adopt(&mut self, mistakes: &Mistakes) {
+        self.mistakes.extend(mistakes.iter().cloned());
+    }
+
+    pub(super) fn warn_all(&mut self, warnings: Vec<Warning>) {
+        self.warnings.extend(warnings);
+    }
+
     pub(super) fn missing(&mut self, setting: &Setting, mend: impl Into<String>) {
         self.mistakes.push(Mistake::without_value(setting.variable, "it is not set", mend));
+    }
+
+    /// A flag that this call cannot do without.
+    pub(super) fn missing_flag(&mut self, setting: &Setting, reason: &str, mend: String) {
+        self.mistakes.push(Mistake::without_value(format!("--{}", setting.name()), reason, mend));
     }
 
     /// Two settings that are right alone and wrong together.
@@ -182,8 +196,14 @@ impl<'a> Parser<'a> {
 }
 
 fn nearest(name: &str) -> Option<&'static str> {
-    let distances = SETTINGS.iter().map(|setting| (distance(name, setting.variable), setting.variable));
-    distances.min().filter(|(distance, _)| *distance <= NEAR).map(|(_, near)| near)
+    nearest_of(name, &SETTINGS.map(|setting| setting.variable))
+}
+
+/// The name that was meant, if one is near enough.
+pub(super) fn nearest_of(name: &str, names: &[&'static str]) -> Option<&'static str> {
+    let distances = names.iter().map(|known| (distance(name, known), *known));
+    let is_near = |(distance, known): &(usize, &str)| *distance <= NEAR.min(known.len() / 2);
+    distances.min().filter(is_near).map(|(_, near)| near)
 }
 
 /// Levenshtein's: how many letters must change to make one of the other.

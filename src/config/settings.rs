@@ -43,8 +43,6 @@ pub struct Setting {
     pub meaning: &'static str,
     /// A value that would be right.
     pub example: &'static str,
-    /// False: a valid value is refused by name, so that nobody believes it did something.
-    pub is_built: bool,
 }
 
 pub static LISTEN: Setting = Setting {
@@ -54,7 +52,6 @@ pub static LISTEN: Setting = Setting {
     default: "127.0.0.1:9911,[::1]:9911",
     meaning: "where credentials are served: a comma list of loopback and of AWS's link-local addresses, with ports",
     example: "127.0.0.1:9911,[::1]:9911",
-    is_built: true,
 };
 
 pub static PORT: Setting = Setting {
@@ -64,7 +61,6 @@ pub static PORT: Setting = Setting {
     default: "9911",
     meaning: "moves the default listeners to another port; not together with a list of listeners",
     example: "9911",
-    is_built: true,
 };
 
 pub static ADMIN_LISTEN: Setting = Setting {
@@ -74,7 +70,6 @@ pub static ADMIN_LISTEN: Setting = Setting {
     default: "[::]:9912",
     meaning: "where health and metrics are served, never a credential; the default is 0.0.0.0 where IPv6 is not",
     example: "[::]:9912",
-    is_built: true,
 };
 
 pub static SESSION_DURATION: Setting = Setting {
@@ -82,9 +77,8 @@ pub static SESSION_DURATION: Setting = Setting {
     variable: ENV_SESSION_DURATION,
     value: "DURATION",
     default: "1h",
-    meaning: "how long a session lasts, 15m to 12h and not above the role's maximum session duration",
+    meaning: "how long a session lasts, 15m to 12h and not above the role's maximum; `max` asks for the longest that it allows",
     example: "1h",
-    is_built: true,
 };
 
 pub static AUTHORIZATION_TOKEN_FILE: Setting = Setting {
@@ -94,7 +88,6 @@ pub static AUTHORIZATION_TOKEN_FILE: Setting = Setting {
     default: "",
     meaning: "a file, followed as it changes, with the Authorization that requests must carry (several old SDKs cannot)",
     example: "/etc/irsa-sidecar/authorization-token",
-    is_built: true,
 };
 
 pub static AUTHORIZATION_TOKEN: Setting = Setting {
@@ -104,7 +97,6 @@ pub static AUTHORIZATION_TOKEN: Setting = Setting {
     default: "",
     meaning: "the same, as a value; never a flag, which `ps` would show",
     example: "Z0m1vbfkVvUGiV2lNw",
-    is_built: true,
 };
 
 pub static ALLOW_UNAUTHENTICATED: Setting = Setting {
@@ -114,7 +106,6 @@ pub static ALLOW_UNAUTHENTICATED: Setting = Setting {
     default: "",
     meaning: "those of the listeners that answer without the authorization token although one is set",
     example: "127.0.0.1:9911",
-    is_built: true,
 };
 
 pub static IMDS: Setting = Setting {
@@ -124,7 +115,6 @@ pub static IMDS: Setting = Setting {
     default: "optional",
     meaning: "what the IMDS listeners answer, in AWS's words: nothing (403), v1 and v2, or v2 alone",
     example: "optional",
-    is_built: true,
 };
 
 pub static IMDS_UPSTREAM: Setting = Setting {
@@ -134,7 +124,6 @@ pub static IMDS_UPSTREAM: Setting = Setting {
     default: "",
     meaning: "the node's metadata service, to which other paths are passed on: http://IP[%INTERFACE][:PORT]",
     example: "http://[fd00:ec2::254%eth0]",
-    is_built: true,
 };
 
 pub static IMDS_UPSTREAM_ALLOW: Setting = Setting {
@@ -144,7 +133,6 @@ pub static IMDS_UPSTREAM_ALLOW: Setting = Setting {
     default: "names, place and addresses",
     meaning: "the paths that may be, `/` at the end for all below, `default` for the default; never `iam`, `user-data`",
     example: "default,meta-data/tags/",
-    is_built: true,
 };
 
 pub static IMDS_AVAILABILITY_ZONE: Setting = Setting {
@@ -154,7 +142,6 @@ pub static IMDS_AVAILABILITY_ZONE: Setting = Setting {
     default: "",
     meaning: "the availability zone that IMDS tells; 404 without it",
     example: "eu-central-1a",
-    is_built: true,
 };
 
 pub static IMDS_INSTANCE_ID: Setting = Setting {
@@ -164,7 +151,6 @@ pub static IMDS_INSTANCE_ID: Setting = Setting {
     default: "",
     meaning: "the instance id that IMDS tells; 404 without it",
     example: "i-0123456789abcdef0",
-    is_built: true,
 };
 
 pub static IMDS_INSTANCE_TYPE: Setting = Setting {
@@ -174,7 +160,6 @@ pub static IMDS_INSTANCE_TYPE: Setting = Setting {
     default: "",
     meaning: "the instance type that IMDS tells; 404 without it",
     example: "m7g.large",
-    is_built: true,
 };
 
 pub static ROLES_FILE: Setting = Setting {
@@ -182,9 +167,8 @@ pub static ROLES_FILE: Setting = Setting {
     variable: ENV_ROLES_FILE,
     value: "FILE",
     default: "",
-    meaning: "several roles, chains and session policies",
+    meaning: "a YAML file, followed as it changes, with several roles, chains and session policies",
     example: "/etc/irsa-sidecar/roles.yaml",
-    is_built: false,
 };
 
 pub static DRAIN: Setting = Setting {
@@ -194,7 +178,6 @@ pub static DRAIN: Setting = Setting {
     default: "0s",
     meaning: "how long to go on serving after SIGTERM",
     example: "25s",
-    is_built: true,
 };
 
 pub static LOG: Setting = Setting {
@@ -204,7 +187,6 @@ pub static LOG: Setting = Setting {
     default: "info",
     meaning: "what is logged, to stderr",
     example: "info",
-    is_built: true,
 };
 
 pub static LOG_FORMAT: Setting = Setting {
@@ -214,7 +196,6 @@ pub static LOG_FORMAT: Setting = Setting {
     default: "text on a terminal, else json",
     meaning: "how it is logged",
     example: "json",
-    is_built: true,
 };
 
 /// A flag of `credentials`, without a variable: it belongs to one call.
@@ -225,7 +206,6 @@ pub static ROLE: Setting = Setting {
     default: "default",
     meaning: "the role whose credentials are printed",
     example: "default",
-    is_built: true,
 };
 
 /// A flag of `healthcheck`, without a variable: it belongs to one call.
@@ -236,7 +216,6 @@ pub static WAIT: Setting = Setting {
     default: "",
     meaning: "ask again until it is ready, for so long at most (5m when no duration is given)",
     example: "1m",
-    is_built: true,
 };
 
 /// A flag of `net-init`, without a value and without a variable: it belongs to one call.
@@ -247,7 +226,6 @@ pub static REMOVE: Setting = Setting {
     default: "",
     meaning: "take the addresses off lo again",
     example: "",
-    is_built: true,
 };
 
 /// The same.
@@ -258,7 +236,6 @@ pub static HOST: Setting = Setting {
     default: "",
     meaning: "do it although this is, or looks like, the network namespace of the node",
     example: "",
-    is_built: true,
 };
 
 /// A variable for `net-init`, of the downward API's.
@@ -269,7 +246,6 @@ pub static POD_IP: Setting = Setting {
     default: "",
     meaning: "It is the pod's address: a fieldRef to status.podIP",
     example: "10.0.0.7",
-    is_built: true,
 };
 
 /// The same.
@@ -280,7 +256,6 @@ pub static HOST_IP: Setting = Setting {
     default: "",
     meaning: "It is the node's address: a fieldRef to status.hostIP",
     example: "10.0.0.1",
-    is_built: true,
 };
 
 /// Ours, in the order of the help.
@@ -315,11 +290,7 @@ pub fn settings_table() -> String {
             value => format!("`{value}`"),
         };
         let meaning = setting.meaning;
-        let not_yet = if setting.is_built { "" } else { " (not built yet: refused)" };
-        row(
-            &mut table,
-            &[&flag, &format!("`{}`", setting.variable), &default, &format!("{meaning}{not_yet}")],
-        );
+        row(&mut table, &[&flag, &format!("`{}`", setting.variable), &default, meaning]);
     }
     table.push_str("\n| AWS's variable | means |\n|---|---|\n");
     for setting in AWS_SETTINGS {

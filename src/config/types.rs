@@ -180,6 +180,11 @@ impl SessionName {
         &self.0
     }
 
+    /// Whether STS takes this in one.
+    pub fn takes(c: char) -> bool {
+        is_name_character(c)
+    }
+
     /// Makes a session name of any text: what STS does not take becomes `-`, and what is too long loses its beginning,
     /// so that a pod's unique end stays.
     pub fn cleaned(text: &str) -> Self {

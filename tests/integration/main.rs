@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods)] // tests may spawn
 
 mod authorization;
+mod chains;
 mod client_rules;
 mod command_line;
 mod demo;
@@ -21,6 +22,7 @@ mod outage;
 mod packets;
 mod pod;
 mod role_tokens;
+mod roles_file;
 mod secrets;
 mod serve_admin;
 mod serve_drain;

@@ -2,6 +2,9 @@
 
 use crate::config::settings::Setting;
 use crate::contract::ENV_CA_BUNDLE;
+use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN;
+use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE;
+use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
 use crate::contract::ENV_DEFAULT_REGION;
 use crate::contract::ENV_ENDPOINT_URL;
 use crate::contract::ENV_ENDPOINT_URL_STS;
@@ -13,11 +16,14 @@ use crate::contract::ENV_USE_DUALSTACK_ENDPOINT;
 use crate::contract::ENV_USE_FIPS_ENDPOINT;
 use crate::contract::ENV_WEB_IDENTITY_TOKEN_FILE;
 
-pub static ROLE_ARN: Setting =
-    aws(ENV_ROLE_ARN, "the role to assume; required", "arn:aws:iam::111122223333:role/app");
+pub static ROLE_ARN: Setting = aws(
+    ENV_ROLE_ARN,
+    "the role to assume; required where no roles file and no Pod Identity is",
+    "arn:aws:iam::111122223333:role/app",
+);
 pub static WEB_IDENTITY_TOKEN_FILE: Setting = aws(
     ENV_WEB_IDENTITY_TOKEN_FILE,
-    "the file with the projected ServiceAccount token; required",
+    "the file with the projected ServiceAccount token; required with the same exceptions",
     "/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
 );
 pub static ROLE_SESSION_NAME: Setting = aws(
@@ -50,13 +56,26 @@ pub static CA_BUNDLE: Setting = aws(
     "a PEM file with the certificate authorities to trust",
     "/etc/ssl/certs/ca-certificates.crt",
 );
+pub static CONTAINER_CREDENTIALS_FULL_URI: Setting = aws(
+    ENV_CONTAINER_CREDENTIALS_FULL_URI,
+    "where `AWS_ROLE_ARN` is not set: the EKS Pod Identity Agent, from which credentials come then",
+    "http://169.254.170.23/v1/credentials",
+);
+pub static CONTAINER_AUTHORIZATION_TOKEN_FILE: Setting = aws(
+    ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE,
+    "the file with the token for it",
+    "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token",
+);
+/// Known so that it can be refused.
+pub static CONTAINER_AUTHORIZATION_TOKEN: Setting =
+    aws(ENV_CONTAINER_AUTHORIZATION_TOKEN, "the same as a value; not taken, since it cannot rotate", "");
 pub static HTTPS_PROXY: Setting =
     aws("HTTPS_PROXY", "the proxy on the way to STS (or `https_proxy`)", "http://proxy.example.com:3128");
 pub static NO_PROXY: Setting =
     aws("NO_PROXY", "hosts that are reached without the proxy (or `no_proxy`)", "127.0.0.1,.example.com");
 
 /// In README's order.
-pub static AWS_SETTINGS: [&Setting; 13] = [
+pub static AWS_SETTINGS: [&Setting; 15] = [
     &ROLE_ARN,
     &WEB_IDENTITY_TOKEN_FILE,
     &ROLE_SESSION_NAME,
@@ -68,10 +87,12 @@ pub static AWS_SETTINGS: [&Setting; 13] = [
     &ENDPOINT_URL_STS,
     &ENDPOINT_URL,
     &CA_BUNDLE,
+    &CONTAINER_CREDENTIALS_FULL_URI,
+    &CONTAINER_AUTHORIZATION_TOKEN_FILE,
     &HTTPS_PROXY,
     &NO_PROXY,
 ];
 
 const fn aws(variable: &'static str, meaning: &'static str, example: &'static str) -> Setting {
-    Setting { flag: None, variable, value: "", default: "", meaning, example, is_built: true }
+    Setting { flag: None, variable, value: "", default: "", meaning, example }
 }
