@@ -93,7 +93,7 @@ const STS: &[&str] = &[
 /// Crate → the only files that may name it.
 const DOORS: &[(&str, &[&str])] = &[
     ("arc_swap", &["src/cache.rs"]),
-    ("aws_config", &["src/sts/client.rs", "src/sts/client/endpoint.rs"]),
+    ("aws_config", &["src/sts/client/endpoint.rs"]),
     ("aws_sdk_sts", STS),
     ("aws_smithy_async", STS),
     ("aws_smithy_http_client", STS),

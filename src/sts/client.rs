@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::sync::Weak;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_sdk_sts::config::Builder;
 use aws_sdk_sts::config::SharedHttpClient;
 use aws_sdk_sts::error::SdkError;
@@ -32,8 +31,7 @@ use crate::sts::ExchangeError;
 use crate::sts::Reply;
 use crate::sts::client::connector::build_connector;
 use crate::sts::client::connector::untrusted;
-use crate::sts::client::endpoint::locate;
-use crate::sts::client::endpoint::resolve_endpoint;
+use crate::sts::client::endpoint::Location;
 use crate::sts::client::failure::Said;
 use crate::sts::client::failure::classify;
 use crate::sts::client::failure::is_from_sts;
@@ -65,8 +63,7 @@ pub struct Sts(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    sdk: SdkConfig,
-    endpoint: String,
+    location: Location,
     ca_bundle: Option<PathBuf>,
     clock: Clock,
     /// Alive for as long as a call is under way.
@@ -77,15 +74,14 @@ struct Shared {
 impl Sts {
     /// Resolves region and endpoint as an SDK would, IMDS left out.
     pub async fn resolve(ca_bundle: Option<PathBuf>, clock: Clock) -> Result<Self, ResolveError> {
-        let (sdk, given) = locate().await?;
-        let endpoint = resolve_endpoint(&sdk, given).await?;
+        let location = Location::find().await?;
         let (connector, places) = (Mutex::default(), Semaphore::new(MAX_CALLS));
-        Ok(Self(Arc::new(Shared { sdk, endpoint, ca_bundle, clock, connector, places })))
+        Ok(Self(Arc::new(Shared { location, ca_bundle, clock, connector, places })))
     }
 
     /// Where STS is called, as the SDK's rules make it of region, FIPS, dual-stack and endpoint.
     pub fn endpoint(&self) -> &str {
-        &self.0.endpoint
+        self.0.location.url()
     }
 
     fn clock(&self) -> &Clock {
@@ -102,7 +98,7 @@ impl Sts {
         let heard = Heard::default();
         let call = async {
             let http = self.http_client().await?;
-            let config = Builder::from(&self.0.sdk).http_client(http).interceptor(heard.clone());
+            let config = self.0.location.config().http_client(http).interceptor(heard.clone());
             send(config).await.map_err(|error| {
                 if !is_from_sts(&error) {
                     heard.forget_date();
@@ -129,7 +125,7 @@ impl Sts {
         let connector = match shared.upgrade() {
             Some(connector) => connector,
             None => {
-                let (ca_bundle, sleep) = (self.0.ca_bundle.clone(), self.0.sdk.sleep_impl());
+                let (ca_bundle, sleep) = (self.0.ca_bundle.clone(), self.0.location.sdk().sleep_impl());
                 let built = tokio::task::spawn_blocking(move || build_connector(ca_bundle, sleep)).await;
                 let failed = || Err(untrusted("the TLS client could not be built".to_owned()));
                 Arc::new(built.unwrap_or_else(|_| failed())?)
