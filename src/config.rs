@@ -109,7 +109,7 @@ pub struct Listener {
     pub serves: Serves,
     /// Named in `--allow-unauthenticated`.
     pub allow_unauthenticated: bool,
-    /// Part of the default: an IPv6 default that the machine cannot give is left out, said once.
+    /// Part of the default: what the pod cannot give of it is left out, said once.
     pub is_default: bool,
 }
 

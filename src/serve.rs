@@ -105,13 +105,11 @@ pub fn bind(listeners: &Listeners, admin: &AdminListener) -> Result<Bound, BindE
     let held = listeners.authorization.clone().map(authorization::hold);
     let (asked_for, keeper) = held.map_or((None, None), |(asked_for, keeper)| (Some(asked_for), keeper));
     let mut credentials = Vec::new();
-    for listener in &listeners.listeners {
-        if let Some(bound) = listen::credentials(listener)? {
-            let authorization = asked_for.clone().filter(|_| !listener.allow_unauthenticated);
-            // Clients of IMDS have no place for the token; that it is open was allowed by name.
-            let authorization = authorization.filter(|_| !listener.serves_imds());
-            credentials.push((listener.serves, Opened::new(bound, listener.address, authorization)));
-        }
+    for (listener, bound) in listen::credentials(&listeners.listeners)? {
+        let authorization = asked_for.clone().filter(|_| !listener.allow_unauthenticated);
+        // Clients of IMDS have no place for the token; that it is open was allowed by name.
+        let authorization = authorization.filter(|_| !listener.serves_imds());
+        credentials.push((listener.serves, Opened::new(bound, listener.address, authorization)));
     }
     let opened = Opened::new(listen::admin(admin)?, admin.address, None);
     Ok(Bound { credentials, admin: opened, keeper })

@@ -84,6 +84,7 @@ const STS: &[&str] = &[
     "src/sts/client/accept.rs",
     "src/sts/client/chain.rs",
     "src/sts/client/connector.rs",
+    "src/sts/client/endpoint.rs",
     "src/sts/client/failure.rs",
     "src/sts/client/heard.rs",
     "src/sts/client/web_identity.rs",
@@ -92,13 +93,13 @@ const STS: &[&str] = &[
 /// Crate → the only files that may name it.
 const DOORS: &[(&str, &[&str])] = &[
     ("arc_swap", &["src/cache.rs"]),
-    ("aws_config", &["src/sts/client.rs"]),
+    ("aws_config", &["src/sts/client/endpoint.rs"]),
     ("aws_sdk_sts", STS),
     ("aws_smithy_async", STS),
     ("aws_smithy_http_client", STS),
     ("aws_smithy_runtime_api", STS),
     ("aws_smithy_types", STS),
-    ("aws_types", &["src/sts/client.rs"]),
+    ("aws_types", &["src/sts/client/endpoint.rs"]),
     ("base64", &["src/token.rs", "src/serve/imds/session.rs"]),
     ("clap", &["src/cli.rs"]),
     ("fastrand", &["src/app.rs"]),

@@ -84,11 +84,7 @@ fn endpoint(parser: &mut Parser<'_>) {
 }
 
 fn check_regional(text: &str) -> Result<(), Reason> {
-    match one_of(&text.to_ascii_lowercase(), &[("regional", true), ("legacy", false)])? {
-        true => Ok(()),
-        false => Err(Reason::from("the global endpoint is not built yet")
-            .mend("Write regional, or leave it out: it is the default")),
-    }
+    one_of(&text.to_ascii_lowercase(), &[("regional", ()), ("legacy", ())])
 }
 
 #[cfg(test)]

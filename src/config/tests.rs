@@ -328,7 +328,6 @@ fn every_wrong_value_has_its_own_reason() {
         ("AWS_REGION=eu-central-1a", "is an availability zone"),
         ("AWS_REGION=EU_CENTRAL_1", "a-z, 0-9 and - alone"),
         ("AWS_REGION=Frankfurt", "a-z, 0-9 and - alone"),
-        ("AWS_STS_REGIONAL_ENDPOINTS=legacy", "not built yet"),
         ("AWS_STS_REGIONAL_ENDPOINTS=global", "not one of regional, legacy"),
         ("AWS_USE_FIPS_ENDPOINT=yes", "not one of true, false"),
         ("AWS_USE_DUALSTACK_ENDPOINT=1", "not one of true, false"),
@@ -445,13 +444,14 @@ fn what_works_but_hardly_as_meant_is_a_warning() {
 
 #[test]
 fn is_silent_about_what_is_fine() {
-    let cases: [Set<'_>; 9] = [
+    let cases: [Set<'_>; 10] = [
         &[("IRSA_SIDECAR_SESSION_DURATION", "50m")],
         &[("IRSA_SIDECAR_PORT", "0")],
         &[("IRSA_SIDECAR_DRAIN", "0")],
         &[("IRSA_SIDECAR_AUTHORIZATION_TOKEN", "Basic 0123456789abcdef")],
         &[("AWS_ENDPOINT_URL_STS", "https://sts"), ("AWS_ENDPOINT_URL", "http://not-asked")],
         &[("AWS_ENDPOINT_URL_STS", "http://[::1]:1"), ("AWS_USE_FIPS_ENDPOINT", "false")],
+        &[("AWS_STS_REGIONAL_ENDPOINTS", "Legacy"), ("AWS_USE_DUALSTACK_ENDPOINT", "TRUE")],
         &[("AWS_ROLE_ARN", "arn:aws-eusc:iam::111122223333:role/app"), ("AWS_REGION", "eusc-de-east-1")],
         // The general one is not read where the specific one is set.
         &[("AWS_DEFAULT_REGION", "Frankfurt"), ("AWS_ACCESS_KEY_ID", "")],

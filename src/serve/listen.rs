@@ -82,22 +82,31 @@ impl BindError {
     }
 }
 
-/// A bound listener; none for an IPv6 default that this machine cannot give.
-pub(super) fn credentials(listener: &Listener) -> Result<Option<TcpListener>, BindError> {
-    let Listener { address, is_default, .. } = *listener;
-    let setting = if is_default { contract::ENV_PORT } else { contract::ENV_LISTEN };
-    match listen(address) {
-        Ok(bound) => Ok(Some(bound)),
-        Err(error) if is_default && address.is_ipv6() && is_address_missing(&error) => {
-            tracing::info!(%address, "no IPv6 here: this default address is left out");
-            Ok(None)
+/// Bound listeners. Of the default addresses those are left out that this pod cannot give: one without IPv6 has no `[::1]`,
+/// one with IPv6 alone may have no 127.0.0.1. With neither there is nothing to serve on.
+pub(super) fn credentials(listeners: &[Listener]) -> Result<Vec<(Listener, TcpListener)>, BindError> {
+    let mut bound = Vec::new();
+    let mut left_out = None;
+    for listener in listeners {
+        let Listener { address, is_default, .. } = *listener;
+        let setting = if is_default { contract::ENV_PORT } else { contract::ENV_LISTEN };
+        let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
+        match listen(address) {
+            Ok(socket) => bound.push((*listener, socket)),
+            Err(error) if is_default && is_address_missing(&error) => {
+                tracing::info!(%address, "no {family} here: this default address is left out");
+                left_out = Some(BindError::new(setting, address, error));
+            }
+            // `net-init` leaves it out as well: without IPv6 nobody can ask there.
+            Err(error) if is_link_local_v6(address) && is_address_missing(&error) && !has_ipv6() => {
+                tracing::info!(%address, "no {family} here: this address is left out");
+            }
+            Err(error) => return Err(BindError::new(setting, address, error)),
         }
-        // `net-init` leaves it out as well: without IPv6 nobody can ask there.
-        Err(error) if is_link_local_v6(address) && is_address_missing(&error) && !has_ipv6() => {
-            tracing::info!(%address, "no IPv6 here: this address is left out");
-            Ok(None)
-        }
-        Err(error) => Err(BindError::new(setting, address, error)),
+    }
+    match left_out {
+        Some(error) if bound.is_empty() => Err(error),
+        _ => Ok(bound),
     }
 }
 
@@ -166,16 +175,21 @@ mod tests {
     #[tokio::test]
     async fn an_address_of_another_machine_is_refused_with_a_mend() {
         for address in [NOWHERE_V4, NOWHERE_V6] {
-            let error = credentials(&listener(address, false)).unwrap_err();
+            let error = credentials(&[listener(address, false)]).unwrap_err();
             assert_eq!((error.code(), error.setting), ("AddressNotAvailable", contract::ENV_LISTEN));
             assert!(error.to_string().contains(address), "{error}");
         }
     }
 
     #[tokio::test]
-    async fn only_a_default_of_ipv6_is_left_out() {
-        assert!(credentials(&listener(NOWHERE_V6, true)).unwrap().is_none());
-        assert_eq!(credentials(&listener(NOWHERE_V4, true)).unwrap_err().setting, contract::ENV_PORT);
+    async fn a_default_that_is_not_to_be_had_is_left_out_as_long_as_the_other_is() {
+        for nowhere in [NOWHERE_V4, NOWHERE_V6] {
+            let bound = credentials(&[listener(nowhere, true), listener("127.0.0.1:0", true)]).unwrap();
+            assert_eq!(bound.len(), 1, "{nowhere}");
+            assert_eq!(bound[0].0.address.to_string(), "127.0.0.1:0");
+        }
+        let error = credentials(&[listener(NOWHERE_V4, true), listener(NOWHERE_V6, true)]).unwrap_err();
+        assert_eq!((error.code(), error.setting), ("AddressNotAvailable", contract::ENV_PORT));
     }
 
     #[tokio::test]

@@ -14,26 +14,12 @@ use std::sync::Arc;
 use std::sync::Weak;
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
-use aws_config::SdkConfig;
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::ProvideRegion;
-use aws_config::profile::ProfileFileRegionProvider;
-use aws_config::retry::RetryConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::Builder;
-use aws_sdk_sts::config::Region;
 use aws_sdk_sts::config::SharedHttpClient;
-use aws_sdk_sts::config::endpoint::DefaultResolver;
-use aws_sdk_sts::config::endpoint::Params;
-use aws_sdk_sts::config::endpoint::ResolveEndpoint;
 use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::types::PolicyDescriptorType;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_runtime_api::client::http::http_client_fn;
-use aws_types::service_config::ServiceConfigKey;
-use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::sync::Semaphore;
 
@@ -45,6 +31,7 @@ use crate::sts::ExchangeError;
 use crate::sts::Reply;
 use crate::sts::client::connector::build_connector;
 use crate::sts::client::connector::untrusted;
+use crate::sts::client::endpoint::Location;
 use crate::sts::client::failure::Said;
 use crate::sts::client::failure::classify;
 use crate::sts::client::failure::is_from_sts;
@@ -54,20 +41,21 @@ use crate::sts::client::heard::Heard;
 mod accept;
 mod chain;
 mod connector;
+mod endpoint;
 mod failure;
 mod heard;
 mod longest;
 mod web_identity;
 
 pub use chain::ChainClient;
+pub use endpoint::ResolveError;
+pub use endpoint::check_region;
 pub use web_identity::WebIdentityClient;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Exchanges at the same time; whoever comes then waits until one has ended, which each does within the time-out.
 const MAX_CALLS: usize = 8;
-/// STS names no region of its own; with an endpoint given by hand, none is needed and this one is never seen.
-const UNUSED_REGION: &str = "us-east-1";
 
 /// STS, for every role.
 #[derive(Clone, Debug)]
@@ -75,8 +63,7 @@ pub struct Sts(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    sdk: SdkConfig,
-    endpoint: String,
+    location: Location,
     ca_bundle: Option<PathBuf>,
     clock: Clock,
     /// Alive for as long as a call is under way.
@@ -84,43 +71,17 @@ struct Shared {
     places: Semaphore,
 }
 
-/// Why the environment and the profile do not say where STS is.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-pub enum ResolveError {
-    #[error(
-        "AWS_REGION: not set, and neither AWS_DEFAULT_REGION nor the profile names a region; STS is called in a \
-         region. Example: AWS_REGION=eu-central-1 (the EKS webhook sets it from its --aws-default-region)"
-    )]
-    NoRegion,
-    #[error(
-        "the STS endpoint cannot be told from AWS_REGION, AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT and \
-         AWS_ENDPOINT_URL_STS together: {0}"
-    )]
-    Contradiction(String),
-}
-
-impl ResolveError {
-    /// Stable: a log field.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Contradiction(_) => "EndpointContradiction",
-            Self::NoRegion => "RegionMissing",
-        }
-    }
-}
-
 impl Sts {
     /// Resolves region and endpoint as an SDK would, IMDS left out.
     pub async fn resolve(ca_bundle: Option<PathBuf>, clock: Clock) -> Result<Self, ResolveError> {
-        let (sdk, given) = locate().await?;
-        let endpoint = resolve_endpoint(&sdk, given).await?;
+        let location = Location::find().await?;
         let (connector, places) = (Mutex::default(), Semaphore::new(MAX_CALLS));
-        Ok(Self(Arc::new(Shared { sdk, endpoint, ca_bundle, clock, connector, places })))
+        Ok(Self(Arc::new(Shared { location, ca_bundle, clock, connector, places })))
     }
 
     /// Where STS is called, as the SDK's rules make it of region, FIPS, dual-stack and endpoint.
     pub fn endpoint(&self) -> &str {
-        &self.0.endpoint
+        self.0.location.url()
     }
 
     fn clock(&self) -> &Clock {
@@ -137,7 +98,7 @@ impl Sts {
         let heard = Heard::default();
         let call = async {
             let http = self.http_client().await?;
-            let config = Builder::from(&self.0.sdk).http_client(http).interceptor(heard.clone());
+            let config = self.0.location.config().http_client(http).interceptor(heard.clone());
             send(config).await.map_err(|error| {
                 if !is_from_sts(&error) {
                     heard.forget_date();
@@ -164,7 +125,7 @@ impl Sts {
         let connector = match shared.upgrade() {
             Some(connector) => connector,
             None => {
-                let (ca_bundle, sleep) = (self.0.ca_bundle.clone(), self.0.sdk.sleep_impl());
+                let (ca_bundle, sleep) = (self.0.ca_bundle.clone(), self.0.location.sdk().sleep_impl());
                 let built = tokio::task::spawn_blocking(move || build_connector(ca_bundle, sleep)).await;
                 let failed = || Err(untrusted("the TLS client could not be built".to_owned()));
                 Arc::new(built.unwrap_or_else(|_| failed())?)
@@ -173,63 +134,6 @@ impl Sts {
         *shared = Arc::downgrade(&connector);
         Ok(http_client_fn(move |_, _| SharedHttpConnector::clone(&connector)))
     }
-}
-
-/// Whether there is a region or an endpoint at all: to be told together with what else is wrong.
-pub async fn check_region() -> Result<(), ResolveError> {
-    locate().await.map(drop)
-}
-
-/// What the environment and the profile say, and the endpoint if they give one; one or the other they must.
-async fn locate() -> Result<(SdkConfig, Option<String>), ResolveError> {
-    let region = region().await;
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(CALL_TIMEOUT)
-        .operation_attempt_timeout(CALL_TIMEOUT)
-        .operation_timeout(CALL_TIMEOUT)
-        .build();
-    let sdk = aws_config::defaults(BehaviorVersion::latest())
-        .no_credentials()
-        .region(region.clone().unwrap_or(Region::from_static(UNUSED_REGION)))
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts)
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .load()
-        .await;
-    let given = given_endpoint(&sdk);
-    if region.is_none() && given.is_none() { Err(ResolveError::NoRegion) } else { Ok((sdk, given)) }
-}
-
-/// An empty variable counts as unset, as in the other SDKs.
-async fn region() -> Option<Region> {
-    let environment = EnvironmentVariableRegionProvider::new().region().await;
-    if let Some(region) = environment.filter(|region| !region.as_ref().is_empty()) {
-        return Some(region);
-    }
-    ProfileFileRegionProvider::new().region().await.filter(|region| !region.as_ref().is_empty())
-}
-
-/// `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL`, or what the profile says in their place.
-fn given_endpoint(sdk: &SdkConfig) -> Option<String> {
-    let key =
-        ServiceConfigKey::builder().service_id("STS").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
-    let for_sts = sdk.service_config().zip(key.ok()).and_then(|(config, key)| config.load_config(key));
-    for_sts.or_else(|| sdk.endpoint_url().map(str::to_owned))
-}
-
-/// The call resolves it again; asked here, a contradiction is found at the start and not at the first exchange.
-async fn resolve_endpoint(sdk: &SdkConfig, given: Option<String>) -> Result<String, ResolveError> {
-    let contradiction = |error: &dyn std::error::Error| ResolveError::Contradiction(error.to_string());
-    let params = Params::builder()
-        .set_region(sdk.region().map(ToString::to_string))
-        .set_use_fips(sdk.use_fips())
-        .set_use_dual_stack(sdk.use_dual_stack())
-        .set_endpoint(given)
-        .build()
-        .map_err(|error| contradiction(&error))?;
-    let endpoint = DefaultResolver::new().resolve_endpoint(&params).await;
-    endpoint.map(|endpoint| endpoint.url().to_owned()).map_err(|error| contradiction(&*error))
 }
 
 /// The managed policies that narrow a session.

@@ -37,7 +37,7 @@ pub static DEFAULT_REGION: Setting =
     aws(ENV_DEFAULT_REGION, "the same, when `AWS_REGION` is not set", "eu-central-1");
 pub static STS_REGIONAL_ENDPOINTS: Setting = aws(
     ENV_STS_REGIONAL_ENDPOINTS,
-    "`regional`, which is the default; `legacy` is not built yet",
+    "`regional`, which is the default, or `legacy`: the global endpoint, in the regions where AWS's rules have it so",
     "regional",
 );
 pub static USE_FIPS_ENDPOINT: Setting =
