@@ -23,8 +23,8 @@ pub struct Credentials {
     pub expires_at: SystemTime,
     /// When STS issued them, in STS's time.
     pub issued_at: SystemTime,
-    /// The role that was asked for.
-    pub role_arn: String,
+    /// The role that was asked for; not every source tells it.
+    pub role_arn: Option<String>,
     /// The account of that role, or of the assumed one; other STS implementations know none.
     pub account_id: Option<String>,
 }
@@ -101,7 +101,8 @@ impl Credentials {
         #[serde(rename_all = "PascalCase")]
         struct Body<'a> {
             code: &'static str,
-            role_arn: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            role_arn: Option<&'a str>,
             access_key_id: &'a str,
             secret_access_key: &'a str,
             token: &'a str,
@@ -111,7 +112,7 @@ impl Credentials {
         }
         let body = Body {
             code: "Success",
-            role_arn: &self.role_arn,
+            role_arn: self.role_arn.as_deref(),
             access_key_id: &self.access_key_id,
             secret_access_key: self.secret_access_key.expose(),
             token: self.session_token.expose(),
@@ -167,6 +168,11 @@ pub fn laid_out<V: Serialize>(fields: &[(&str, V)], size: usize) -> Vec<u8> {
 pub fn rfc3339(time: SystemTime) -> String {
     let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(LATEST_SECOND);
     humantime::format_rfc3339_seconds(time.clamp(SystemTime::UNIX_EPOCH, latest)).to_string()
+}
+
+/// The same the other way round, with fractions of a second as Go and Java write them.
+pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
+    humantime::parse_rfc3339(text).ok()
 }
 
 #[cfg(test)]
@@ -248,7 +254,7 @@ mod tests {
             session_token: Secret::new("IQoJ//b3Jp+Z2lu=".to_owned()),
             expires_at: at(3600),
             issued_at: at(0),
-            role_arn: "arn:aws:iam::111122223333:role/app".to_owned(),
+            role_arn: Some("arn:aws:iam::111122223333:role/app".to_owned()),
             account_id: Some("111122223333".to_owned()),
         }
     }

@@ -22,6 +22,7 @@ pub mod heap;
 pub mod log;
 pub mod metadata_path;
 pub mod metrics;
+pub mod pod_identity;
 pub mod refresh;
 pub mod roles;
 pub mod secret;

@@ -43,6 +43,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
+    ("pod_identity", &["build_info", "clock", "config", "contract", "credentials", "secret", "sts", "token"]),
     // What a pod is given before it starts; only `cli` may ask for it.
     ("claim", &["config", "contract"]),
     // Asks for one file again and again; the server holds the half that cannot.
@@ -106,7 +107,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hmac", &["src/serve/imds/session.rs"]),
     ("httpdate", STS),
     ("humantime", &["src/credentials.rs", "src/config/types.rs"]),
-    ("hyper::client", &["src/upstream/client.rs"]),
+    ("hyper::client", &["src/pod_identity/http.rs", "src/upstream/client.rs"]),
     ("netlink_packet_core", &["src/claim/netlink.rs"]),
     ("netlink_packet_route", &["src/claim/netlink.rs"]),
     ("notify", &["src/file/watch.rs"]),

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::config::PodNames;
 use crate::config::Role;
 use crate::config::Source as Configured;
+use crate::pod_identity::PodIdentityClient;
 use crate::sts::Basis;
 use crate::sts::Exchange;
 use crate::sts::ExchangeError;
@@ -17,11 +18,12 @@ use crate::sts::client::WebIdentityClient;
 pub enum Source {
     WebIdentity(WebIdentityClient),
     Chain(ChainClient),
+    PodIdentity(PodIdentityClient),
 }
 
 impl Source {
     /// `sts` must be there for what asks STS.
-    pub fn new(role: &Role, sts: Option<&Sts>, pod: &PodNames, _clock: &Clock) -> Self {
+    pub fn new(role: &Role, sts: Option<&Sts>, pod: &PodNames, clock: &Clock) -> Self {
         let sts = || sts.expect("where STS is must be known before a role that asks it is obtained").clone();
         match &role.source {
             Configured::WebIdentity(settings) => Self::WebIdentity(WebIdentityClient::new(
@@ -31,7 +33,9 @@ impl Source {
                 pod.clone(),
             )),
             Configured::Chain(chain) => Self::Chain(ChainClient::new(sts(), chain.clone())),
-            Configured::PodIdentity(_) => unimplemented!(),
+            Configured::PodIdentity(settings) => {
+                Self::PodIdentity(PodIdentityClient::new(settings.clone(), pod.clone(), clock.clone()))
+            }
         }
     }
 
@@ -46,6 +50,7 @@ impl Exchange for Source {
         match self {
             Self::WebIdentity(client) => client.exchange(basis).await,
             Self::Chain(client) => client.exchange(basis).await,
+            Self::PodIdentity(client) => client.exchange(basis).await,
         }
     }
 }

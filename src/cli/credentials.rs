@@ -139,7 +139,7 @@ mod tests {
             session_token: Secret::new("IQoJ//b3Jp+Z2lu=".to_owned()),
             expires_at: issued_at + Duration::from_secs(3600),
             issued_at,
-            role_arn: "arn:aws:iam::111122223333:role/app".to_owned(),
+            role_arn: Some("arn:aws:iam::111122223333:role/app".to_owned()),
             account_id: Some("111122223333".to_owned()),
         }
     }

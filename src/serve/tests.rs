@@ -111,7 +111,7 @@ impl House {
             session_token: Secret::new("token".to_owned()),
             expires_at: self.clock.wall() + lasting,
             issued_at: self.clock.wall(),
-            role_arn: "arn:aws:iam::111122223333:role/app".to_owned(),
+            role_arn: Some("arn:aws:iam::111122223333:role/app".to_owned()),
             account_id: None,
         };
         self.publisher.publish(State {

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Weak;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use aws_sdk_sts::config::Builder;
 use aws_sdk_sts::config::SharedHttpClient;
@@ -35,8 +36,8 @@ use crate::sts::client::endpoint::Location;
 use crate::sts::client::failure::Said;
 use crate::sts::client::failure::classify;
 use crate::sts::client::failure::is_from_sts;
-use crate::sts::client::failure::without_secret;
 use crate::sts::client::heard::Heard;
+use crate::sts::given::without_secret;
 
 mod accept;
 mod chain;
@@ -134,6 +135,11 @@ impl Sts {
         *shared = Arc::downgrade(&connector);
         Ok(http_client_fn(move |_, _| SharedHttpConnector::clone(&connector)))
     }
+}
+
+/// A reply's `Date`.
+pub(crate) fn parse_date(text: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(text).ok()
 }
 
 /// The managed policies that narrow a session.

@@ -22,6 +22,7 @@ mod node;
 mod outage;
 mod packets;
 mod pod;
+mod pod_identity;
 mod role_tokens;
 mod roles_file;
 mod secrets;

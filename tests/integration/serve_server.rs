@@ -130,7 +130,7 @@ impl Server {
             session_token: Secret::new(SESSION_TOKEN.to_owned()),
             issued_at: now.wall,
             expires_at: now.wall + Duration::from_secs(3600),
-            role_arn: ROLE_ARN.to_owned(),
+            role_arn: Some(ROLE_ARN.to_owned()),
             account_id: None,
         };
         let assumed = "arn:aws:sts::111122223333:assumed-role/app/pod".to_owned();

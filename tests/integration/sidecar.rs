@@ -1,5 +1,6 @@
 //! `irsa-sidecar serve` as a test sees it: started in a [`World`], addresses read from its own log.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -27,6 +28,11 @@ impl Sidecar {
     pub(crate) async fn start_with(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut env = world.env();
         env.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Self::start_in(env, arguments).await
+    }
+
+    /// With this environment and no other.
+    pub(crate) async fn start_in(env: BTreeMap<String, String>, arguments: &[&str]) -> Self {
         let given = |flag: &str| arguments.iter().any(|argument| argument.starts_with(flag));
         let mut all = vec!["serve", "--log-format=json"];
         all.extend(

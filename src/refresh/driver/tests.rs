@@ -78,7 +78,7 @@ impl Exchange for Script {
                     session_token: Secret::new(format!("SESSION-MARKER-{}", self.calls.borrow().len())),
                     issued_at: date,
                     expires_at: date + life,
-                    role_arn: "arn:aws:iam::111122223333:role/app".to_owned(),
+                    role_arn: Some("arn:aws:iam::111122223333:role/app".to_owned()),
                     account_id: None,
                 };
                 Ok(Exchanged { credentials, assumed_role_arn: None, pod: Arc::default(), reply })
@@ -469,7 +469,7 @@ fn handed(stage: &Stage, session_token: &str) -> Arc<Handed> {
         session_token: Secret::new(session_token.to_owned()),
         issued_at: now.wall,
         expires_at: now.wall + HOUR,
-        role_arn: "arn:aws:iam::111122223333:role/source".to_owned(),
+        role_arn: Some("arn:aws:iam::111122223333:role/source".to_owned()),
         account_id: None,
     };
     Arc::new(Handed { credentials, timeline: Timeline::local(now), pod: Arc::default() })

@@ -12,8 +12,6 @@ use aws_sdk_sts::types::AssumedRoleUser;
 use aws_sdk_sts::types::Credentials as Given;
 
 use crate::clock::Reading;
-use crate::clock::TOLERATED_SKEW;
-use crate::clock::Timeline;
 use crate::config::PodNames;
 use crate::config::RoleArn;
 use crate::credentials::Credentials;
@@ -23,9 +21,9 @@ use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
 use crate::sts::Exchanged;
 use crate::sts::Reply;
-
-/// An ARN is not longer.
-const LONGEST_ARN: usize = 2048;
+use crate::sts::given::is_arn;
+use crate::sts::given::is_plain;
+use crate::sts::given::session;
 
 /// What every way of assuming a role answers.
 pub(super) struct Answer {
@@ -56,7 +54,7 @@ pub(super) fn accept(
     let expires_at = SystemTime::try_from(given.expiration).map_err(|_| invalid("Expiration"))?;
     let (issued_at, expires_at) = session(expires_at, asked, reply.date, now);
     let assumed_role_arn = answer.user.map(|user| user.arn);
-    let assumed_role_arn = assumed_role_arn.filter(|arn| is_plain(arn) && arn.len() <= LONGEST_ARN);
+    let assumed_role_arn = assumed_role_arn.filter(|arn| is_arn(arn));
     let is_account =
         |account: &&str| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     let account_id = assumed_role_arn
@@ -71,7 +69,7 @@ pub(super) fn accept(
         session_token: Secret::new(given.session_token),
         expires_at,
         issued_at,
-        role_arn: role_arn.as_str().to_owned(),
+        role_arn: Some(role_arn.as_str().to_owned()),
         account_id,
     };
     if !credentials.lifetime().may_be_served(issued_at) {
@@ -83,68 +81,4 @@ pub(super) fn accept(
         return Err(failed(ErrorKind::AlreadyExpired, message));
     }
     Ok(Exchanged { credentials, assumed_role_arn, pod, reply })
-}
-
-/// When the session began, as far as that is known, and when it ends.
-///
-/// A session is not longer than was asked for. If it is by STS's `Date` but not by our clock, the `Date` is wrong; if it
-/// is by both, we go by the time that we asked for, so that nobody's mistake keeps us from asking again.
-fn session(
-    expires_at: SystemTime,
-    asked: Duration,
-    date: Option<SystemTime>,
-    now: Reading,
-) -> (SystemTime, SystemTime) {
-    let by_date = date.map(|date| Timeline::heard(date, now).now(now));
-    let fits = |began: &SystemTime| {
-        expires_at.duration_since(*began).is_ok_and(|length| length <= asked + TOLERATED_SKEW)
-    };
-    let began = by_date.filter(fits).or(Some(now.wall).filter(fits));
-    let began = began.unwrap_or_else(|| by_date.unwrap_or(now.wall));
-    (began, expires_at.min(began + asked + TOLERATED_SKEW))
-}
-
-/// Visible ASCII, and nothing that a hand-made parser takes for structure (s3fs splits at commas).
-fn is_plain(value: &str) -> bool {
-    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic() && !b",\"\\".contains(&byte))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Clock;
-
-    const HOUR: Duration = Duration::from_secs(3600);
-    const YEAR: Duration = Duration::from_secs(31_536_000);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_session_is_never_longer_than_was_asked_for() {
-        let wall = SystemTime::UNIX_EPOCH + 50 * YEAR;
-        let (clock, _) = Clock::manual(wall);
-        let now = clock.read();
-        for (what, expires_at, date, expected) in [
-            ("as it should be", wall + HOUR, Some(wall), (wall, wall + HOUR)),
-            ("no Date", wall + HOUR, None, (wall, wall + HOUR)),
-            ("shorter", wall + HOUR / 2, Some(wall), (wall, wall + HOUR / 2)),
-            (
-                "a node a year behind",
-                wall + YEAR + HOUR,
-                Some(wall + YEAR),
-                (wall + YEAR, wall + YEAR + HOUR),
-            ),
-            ("a Date of 1970", wall + HOUR, Some(SystemTime::UNIX_EPOCH), (wall, wall + HOUR)),
-            ("a Date years ahead", wall + HOUR, Some(wall + YEAR), (wall, wall + HOUR)),
-            ("an Expiration years ahead", wall + 9 * YEAR, Some(wall), (wall, wall + HOUR + TOLERATED_SKEW)),
-        ] {
-            assert_eq!(session(expires_at, HOUR, date, now), expected, "{what}");
-        }
-    }
-
-    #[test]
-    fn refuses_values_that_would_break_a_parser() {
-        for value in ["", "a b", "a,b", "a\"b", "a\\b", "a\nb", "ä", "a\0"] {
-            assert!(!is_plain(value), "{value:?}");
-        }
-        assert!(is_plain("IQoJb3JpZ2luX2VjE/+="));
-    }
 }

@@ -8,15 +8,11 @@ use std::error::Error;
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_sdk_sts::error::SdkError;
 
-use crate::secret::Secret;
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
+use crate::sts::given::shorten;
 
-/// STS's messages are sentences; a proxy's error page is not.
-const LONGEST_MESSAGE: usize = 300;
 const LONGEST_CODE: usize = 64;
-/// So many characters in common are no chance.
-const RECOGNISABLE: usize = 12;
 
 /// What the SDK makes of an answer that is an error, of whatever operation.
 pub(super) trait Said: ProvideErrorMetadata + Error + 'static {}
@@ -65,20 +61,6 @@ pub(super) fn classify<E: Said>(endpoint: &str, error: &SdkError<E>) -> Exchange
 fn is_code(code: &str) -> bool {
     code.len() <= LONGEST_CODE
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte))
-}
-
-/// The error, but not with any part of a secret of ours that whoever answered repeats to us.
-pub(super) fn without_secret(error: ExchangeError, secret: &Secret) -> ExchangeError {
-    let secret = secret.expose().as_bytes();
-    let repeats = error
-        .message
-        .as_bytes()
-        .windows(RECOGNISABLE)
-        .any(|part| secret.windows(RECOGNISABLE).any(|of_secret| of_secret == part));
-    if !repeats {
-        return error;
-    }
-    ExchangeError { message: "STS's words repeat the token and are not shown".to_owned(), ..error }
 }
 
 /// Whether STS said it, and not something between here and there.
@@ -159,14 +141,6 @@ fn chain(error: Option<&(dyn Error + 'static)>) -> String {
     parts.join(": ")
 }
 
-fn shorten(text: &str) -> String {
-    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    match one_line.char_indices().nth(LONGEST_MESSAGE) {
-        Some((at, _)) => format!("{}…", &one_line[..at]),
-        None => one_line,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,26 +183,8 @@ mod tests {
     }
 
     #[test]
-    fn what_repeats_the_token_is_not_shown() {
-        let token = Secret::new("eyJhbGciOiJ0ZXN0In0.e30.c2lnbmF0dXJlLXNpZ25hdHVyZQ".to_owned());
-        let said = |words: &str| {
-            without_secret(ExchangeError::new(ErrorKind::InvalidIdentityToken, words), &token).message
-        };
-        assert_eq!(said("Incorrect token audience"), "Incorrect token audience");
-        assert!(!said("cannot parse x.c2lnbmF0dXJlLXNpZ2").contains("c2ln"));
-    }
-
-    #[test]
     fn a_code_is_a_word() {
         assert!(is_code("IDPCommunicationError") && is_code("ns1:Fault.Code"));
         assert!(!is_code("a\nb") && !is_code("a b") && !is_code(&"x".repeat(65)));
-    }
-
-    #[test]
-    fn a_long_message_is_cut_and_kept_on_one_line() {
-        let page = format!("<html>\n{}", "x".repeat(1000));
-        let short = shorten(&page);
-        assert!(short.chars().count() <= LONGEST_MESSAGE + 1);
-        assert!(!short.contains('\n'));
     }
 }
