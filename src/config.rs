@@ -23,6 +23,7 @@ mod mistake;
 mod net_init;
 mod parser;
 mod pem;
+mod proxy;
 mod role;
 mod roles_file;
 mod session_name;

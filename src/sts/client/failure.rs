@@ -143,6 +143,14 @@ fn by_connection(endpoint: &str, reason: &str) -> ExchangeError {
     let reason = layers.iter().fold(reason.to_owned(), |reason, layer| reason.replace(layer, ""));
     match reason.split_once(TUNNEL) {
         Some((_, reason)) => through_proxy(endpoint, kind, reason),
+        // The connector looks for a name in the brackets of the address.
+        None if reason.contains("invalid server name for TLS handshake") => ExchangeError {
+            mend: Some("Give STS a name in AWS_ENDPOINT_URL_STS, or write its address into NO_PROXY."),
+            ..ExchangeError::new(
+                kind,
+                format!("STS at {endpoint}: an IPv6 address cannot be asked over TLS through a proxy"),
+            )
+        },
         None => {
             ExchangeError::new(kind, format!("STS at {endpoint} could not be reached: {}", shorten(&reason)))
         }
