@@ -25,6 +25,7 @@ mod net_init;
 mod parser;
 mod pem;
 mod pod_identity;
+mod proxy;
 mod role;
 mod roles_file;
 mod session_name;

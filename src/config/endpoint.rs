@@ -6,29 +6,21 @@
 use crate::config::log::one_of;
 use crate::config::mistake::Reason;
 use crate::config::parser::Parser;
+use crate::config::proxy;
 use crate::config::settings::DEFAULT_REGION;
 use crate::config::settings::ENDPOINT_URL;
 use crate::config::settings::ENDPOINT_URL_STS;
-use crate::config::settings::HTTPS_PROXY;
 use crate::config::settings::REGION;
 use crate::config::settings::STS_REGIONAL_ENDPOINTS;
 use crate::config::settings::USE_DUALSTACK_ENDPOINT;
 use crate::config::settings::USE_FIPS_ENDPOINT;
 use crate::config::url::parse_endpoint;
-use crate::config::url::parse_proxy;
 
-/// What the AWS SDK's HTTP client looks at; each has its name in lower case too.
-const PROXIES: [&str; 6] =
-    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 /// Tells what is wrong with them. What they mean, the AWS SDK's own rules decide, together with the profile.
 pub(super) fn check(parser: &mut Parser<'_>) {
     region(parser);
     endpoint(parser);
-    for name in PROXIES {
-        if let Some(given) = parser.variable(&HTTPS_PROXY, name) {
-            parser.parse(&given, parse_proxy);
-        }
-    }
+    proxy::check(parser);
 }
 
 fn region(parser: &mut Parser<'_>) {

@@ -409,7 +409,7 @@ fn what_is_right_alone_may_be_wrong_together() {
 #[test]
 fn what_works_but_hardly_as_meant_is_a_warning() {
     let newline = Content::new("newline", b"0123456789abcdef\n");
-    let cases: [(Set<'_>, &str); 19] = [
+    let cases: [(Set<'_>, &str); 20] = [
         (&[("IRSA_SIDECAR_IMDS", "required")], "ImdsIdle"),
         (&[("IRSA_SIDECAR_LISTEN", "127.0.0.1:1,169.254.169.254")], "ImdsHalfClaimed"),
         (&[("IRSA_SIDECAR_LISTEN", "127.0.0.1:1,[fd00:ec2::254]")], "ImdsHalfClaimed"),
@@ -433,6 +433,7 @@ fn what_works_but_hardly_as_meant_is_a_warning() {
         (&[("AWS_WEB_IDENTITY_TOKEN_FILE", "token")], "TokenFileRelative"),
         (&[("AWS_ENDPOINT_URL_STS", "http://minio:9000")], "EndpointInClear"),
         (&[("AWS_ENDPOINT_URL", "http://minio:9000")], "EndpointInClear"),
+        (&[("HTTPS_PROXY", "proxy:3128"), ("no_proxy", ".svc,*.amazonaws.com")], "NoProxyUnclear"),
         (&[("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")], "StaticKeysIgnored"),
         (&[("AWS_SESSION_TOKEN", "x")], "StaticKeysIgnored"),
     ];
@@ -444,7 +445,7 @@ fn what_works_but_hardly_as_meant_is_a_warning() {
 
 #[test]
 fn is_silent_about_what_is_fine() {
-    let cases: [Set<'_>; 10] = [
+    let cases: [Set<'_>; 11] = [
         &[("IRSA_SIDECAR_SESSION_DURATION", "50m")],
         &[("IRSA_SIDECAR_PORT", "0")],
         &[("IRSA_SIDECAR_DRAIN", "0")],
@@ -452,6 +453,7 @@ fn is_silent_about_what_is_fine() {
         &[("AWS_ENDPOINT_URL_STS", "https://sts"), ("AWS_ENDPOINT_URL", "http://not-asked")],
         &[("AWS_ENDPOINT_URL_STS", "http://[::1]:1"), ("AWS_USE_FIPS_ENDPOINT", "false")],
         &[("AWS_STS_REGIONAL_ENDPOINTS", "Legacy"), ("AWS_USE_DUALSTACK_ENDPOINT", "TRUE")],
+        &[("NO_PROXY", "*.amazonaws.com")],
         &[("AWS_ROLE_ARN", "arn:aws-eusc:iam::111122223333:role/app"), ("AWS_REGION", "eusc-de-east-1")],
         // The general one is not read where the specific one is set.
         &[("AWS_DEFAULT_REGION", "Frankfurt"), ("AWS_ACCESS_KEY_ID", "")],
@@ -502,8 +504,7 @@ fn every_setting_refuses_nonsense_under_the_name_it_was_given() {
         assert_eq!(by_flag[0].setting, format!("--{flag}"));
     }
     // What is not read is not judged: a region behind another, the agent where there is a web identity.
-    let is_read =
-        |setting: &&&Setting| setting.variable != "NO_PROXY" && !setting.variable.contains("CONTAINER");
+    let is_read = |setting: &&&Setting| !setting.variable.contains("CONTAINER");
     for setting in AWS_SETTINGS.iter().filter(is_read) {
         let variables =
             prepared().without("AWS_REGION").with(setting.variable, OsString::from_vec(vec![0xff]));

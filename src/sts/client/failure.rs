@@ -13,6 +13,9 @@ use crate::sts::ExchangeError;
 use crate::sts::given::shorten;
 
 const LONGEST_CODE: usize = 64;
+/// What the connector says of a proxy begins so.
+const TUNNEL: &str = "tunnel error: ";
+const CHECK_PROXY: &str = "Check HTTPS_PROXY, and NO_PROXY for hosts that are reached without a proxy.";
 
 /// What the SDK makes of an answer that is an error, of whatever operation.
 pub(super) trait Said: ProvideErrorMetadata + Error + 'static {}
@@ -109,10 +112,7 @@ fn by_status(status: u16) -> ErrorKind {
 
 /// `endpoint` and the reason, without the layers in between.
 fn by_connection(endpoint: &str, reason: &str) -> ExchangeError {
-    let is_proxy = reason.contains("tunnel");
-    let kind = if is_proxy {
-        ErrorKind::ConnectionFailed
-    } else if reason.contains("dns error") || reason.contains("failed to lookup address") {
+    let kind = if reason.contains("dns error") || reason.contains("failed to lookup address") {
         ErrorKind::NameNotResolved
     } else if reason.contains("certificate") {
         ErrorKind::CertificateUntrusted
@@ -123,8 +123,47 @@ fn by_connection(endpoint: &str, reason: &str) -> ExchangeError {
     };
     let layers = ["io error: ", "other: ", "client error (Connect): ", "tcp connect error: ", "dns error: "];
     let reason = layers.iter().fold(reason.to_owned(), |reason, layer| reason.replace(layer, ""));
-    let way = if is_proxy { " through the proxy in HTTPS_PROXY" } else { "" };
-    ExchangeError::new(kind, format!("STS at {endpoint} could not be reached{way}: {}", shorten(&reason)))
+    match reason.split_once(TUNNEL) {
+        Some((_, reason)) => through_proxy(endpoint, kind, reason),
+        // The connector looks for a name in the brackets of the address.
+        None if reason.contains("invalid server name for TLS handshake") => ExchangeError {
+            mend: Some("Give STS a name in AWS_ENDPOINT_URL_STS, or write its address into NO_PROXY."),
+            ..ExchangeError::new(
+                kind,
+                format!("STS at {endpoint}: an IPv6 address cannot be asked over TLS through a proxy"),
+            )
+        },
+        None => {
+            ExchangeError::new(kind, format!("STS at {endpoint} could not be reached: {}", shorten(&reason)))
+        }
+    }
+}
+
+/// Between here and the proxy, or at the proxy, which says no more of itself than this.
+fn through_proxy(endpoint: &str, kind: ErrorKind, reason: &str) -> ExchangeError {
+    let (said, mend) = match reason {
+        "proxy authorization required" => (
+            "it wants a user and a password, or others (407)",
+            "Write them into HTTPS_PROXY, as in http://USER:PASSWORD@HOST:PORT.",
+        ),
+        "unsuccessful" => (
+            "it refuses to open a tunnel",
+            "Allow this host in the proxy, or, where it is reached without one, name it in NO_PROXY.",
+        ),
+        "unexpected end of file" => ("it closed the connection", CHECK_PROXY),
+        reason => (
+            reason.trim_start_matches("failed to create underlying connection: "),
+            match kind {
+                ErrorKind::CertificateUntrusted => {
+                    "Add the certificate authority that signed the proxy's certificate to AWS_CA_BUNDLE."
+                }
+                _ => CHECK_PROXY,
+            },
+        ),
+    };
+    let message =
+        format!("STS at {endpoint} could not be reached through the proxy in HTTPS_PROXY: {}", shorten(said));
+    ExchangeError { mend: Some(mend), ..ExchangeError::new(kind, message) }
 }
 
 /// The whole chain of causes, each said once.
