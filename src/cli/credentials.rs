@@ -1,8 +1,8 @@
-//! `irsa-sidecar credentials --format process|json|env`: how one set of credentials is printed.
+//! `irsa-sidecar credentials --role NAME --format FORMAT`: one role's credentials, printed.
 //!
 //! - `process`: what AWS's `credential_process` takes, `{"Version":1,…}` on one line
 //! - `json`: what the container endpoint serves, on one line
-//! - `env`: `export NAME='value'` lines for a POSIX shell
+//! - `env`, `env-no-export`, `fish`, `powershell`: the variables, one a line, as `aws configure export-credentials` names them
 
 use std::io::Write;
 
@@ -23,13 +23,19 @@ pub enum Format {
     Process,
     Json,
     Env,
+    EnvNoExport,
+    Fish,
+    PowerShell,
 }
 
 /// Names and help; the first is the default.
-pub(super) const FORMATS: [(&str, Format, &str); 3] = [
+pub(super) const FORMATS: [(&str, Format, &str); 6] = [
     ("process", Format::Process, "JSON for credential_process in ~/.aws/config"),
     ("json", Format::Json, "JSON as the container endpoint serves it"),
-    ("env", Format::Env, "export lines for a shell"),
+    ("env", Format::Env, "export lines for a POSIX shell"),
+    ("env-no-export", Format::EnvNoExport, "the same without export, as docker run --env-file takes them"),
+    ("fish", Format::Fish, "set -gx lines for fish"),
+    ("powershell", Format::PowerShell, "$Env: lines for PowerShell"),
 ];
 
 /// One role's credentials, obtained and printed; gives the exit status.
@@ -68,7 +74,14 @@ pub fn render(credentials: &Credentials, format: Format) -> Secret {
     match format {
         Format::Process => process(credentials),
         Format::Json => json(credentials),
-        Format::Env => env(credentials),
+        Format::Env => lines(credentials, |name, value| format!("export {name}={}", shell_quoted(value))),
+        Format::EnvNoExport => {
+            lines(credentials, |name, value| format!("{name}={}", quoted_if_need_be(value)))
+        }
+        Format::Fish => lines(credentials, |name, value| format!("set -gx {name} {}", fish_quoted(value))),
+        Format::PowerShell => {
+            lines(credentials, |name, value| format!("$Env:{name}={}", powershell_quoted(value)))
+        }
     }
 }
 
@@ -103,25 +116,37 @@ fn json(credentials: &Credentials) -> Secret {
     Secret::new(format!("{text}\n"))
 }
 
-fn env(credentials: &Credentials) -> Secret {
+fn lines(credentials: &Credentials, line: fn(&str, &str) -> String) -> Secret {
     let expiration = rfc3339(credentials.expires_at);
     let variables = [
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id.as_str()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.expose()),
         ("AWS_SESSION_TOKEN", credentials.session_token.expose()),
-        // The name that the AWS CLI's own `export-credentials` uses.
         ("AWS_CREDENTIAL_EXPIRATION", &expiration),
     ];
-    let mut text = String::new();
-    for (name, value) in variables {
-        text.push_str(&format!("export {name}={}\n", shell_quoted(value)));
-    }
-    Secret::new(text)
+    Secret::new(variables.map(|(name, value)| line(name, value) + "\n").concat())
 }
 
 /// In single quotes nothing has a meaning to the shell but the quote itself.
 fn shell_quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+/// An env file has no quotes, and takes them for part of the value. What AWS gives needs none; what does gets them, since a
+/// shell may read it.
+fn quoted_if_need_be(value: &str) -> String {
+    let is_harmless = |c: char| c.is_ascii_alphanumeric() || "+/=_.:@%,-".contains(c);
+    if value.chars().all(is_harmless) { value.to_owned() } else { shell_quoted(value) }
+}
+
+/// As in a POSIX shell, but that a backslash has a meaning before a quote or another one.
+fn fish_quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+/// In single quotes nothing has a meaning but the quote, which is doubled.
+fn powershell_quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
 }
 
 #[cfg(test)]
@@ -162,13 +187,33 @@ mod tests {
     }
 
     #[test]
-    fn env_survives_a_shell() {
-        assert_eq!(
-            render(&credentials(), Format::Env).expose(),
-            "export AWS_ACCESS_KEY_ID='ASIAIOSFODNN7EXAMPLE'\n\
-             export AWS_SECRET_ACCESS_KEY='wJalr'\\''XUtn/FEMI+K7'\n\
-             export AWS_SESSION_TOKEN='IQoJ//b3Jp+Z2lu='\n\
-             export AWS_CREDENTIAL_EXPIRATION='2027-01-15T09:00:00Z'\n"
-        );
+    fn every_format_writes_the_variables_in_its_own_quotes() {
+        for (format, secret) in [
+            (Format::Env, r"export AWS_SECRET_ACCESS_KEY='wJalr'\''XUtn/FEMI+K7'"),
+            (Format::EnvNoExport, r"AWS_SECRET_ACCESS_KEY='wJalr'\''XUtn/FEMI+K7'"),
+            (Format::Fish, r"set -gx AWS_SECRET_ACCESS_KEY 'wJalr\'XUtn/FEMI+K7'"),
+            (Format::PowerShell, "$Env:AWS_SECRET_ACCESS_KEY='wJalr''XUtn/FEMI+K7'"),
+        ] {
+            let text = render(&credentials(), format);
+            let lines: Vec<&str> = text.expose().lines().collect();
+            assert_eq!(lines.len(), 4);
+            assert_eq!(lines[1], secret);
+            assert!(text.expose().ends_with('\n'));
+        }
+        let plain = render(&credentials(), Format::EnvNoExport);
+        assert!(plain.expose().contains("AWS_SESSION_TOKEN=IQoJ//b3Jp+Z2lu=\n"), "an env file has no quotes");
+        assert!(plain.expose().contains("AWS_CREDENTIAL_EXPIRATION=2027-01-15T09:00:00Z\n"));
+    }
+
+    #[test]
+    fn a_shell_reads_what_was_meant() {
+        let awkward = r#"a'b"c$(echo d)`e`\f;&|<>*"#;
+        let credentials = Credentials { secret_access_key: Secret::new(awkward.to_owned()), ..credentials() };
+        for format in [Format::Env, Format::EnvNoExport] {
+            let text = render(&credentials, format);
+            let script = format!("{}printf %s \"$AWS_SECRET_ACCESS_KEY\"", text.expose());
+            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), awkward);
+        }
     }
 }

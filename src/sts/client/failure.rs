@@ -190,12 +190,14 @@ mod tests {
             let is_ours = matches!(
                 kind,
                 ErrorKind::AlreadyExpired
+                    | ErrorKind::AuthorizationTokenUnusable
                     | ErrorKind::CertificateUntrusted
                     | ErrorKind::ConnectionFailed
                     | ErrorKind::ExternalIdUnusable
                     | ErrorKind::InvalidReply
                     | ErrorKind::NameNotResolved
                     | ErrorKind::Other
+                    | ErrorKind::ResourceNotFound
                     | ErrorKind::TimedOut
             );
             if !is_ours {
