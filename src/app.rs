@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -24,6 +25,9 @@ use crate::config::ImdsMode;
 use crate::config::Listener;
 use crate::config::Listeners;
 use crate::config::Serves;
+use crate::credentials_file;
+use crate::credentials_file::CredentialsFile;
+use crate::credentials_file::UnusablePlace;
 use crate::heap::Heap;
 use crate::metrics::Metrics;
 use crate::roles;
@@ -56,6 +60,8 @@ pub enum StartError {
     Resolve(#[from] ResolveError),
     #[error(transparent)]
     Upstream(#[from] UnreachableUpstream),
+    #[error("IRSA_SIDECAR_CREDENTIALS_FILE={}: {why}", path.display())]
+    CredentialsFile { path: PathBuf, why: UnusablePlace },
     #[error("the process's signals could not be taken over: {0}")]
     Signals(#[from] io::Error),
 }
@@ -65,6 +71,7 @@ impl StartError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Bind(error) => error.code(),
+            Self::CredentialsFile { .. } => "CredentialsFileUnusable",
             Self::Resolve(error) => error.code(),
             Self::Upstream(error) => error.code(),
             Self::Signals(_) => "SignalsUnavailable",
@@ -92,6 +99,10 @@ pub async fn build(config: Config, clock: Clock) -> Result<Bound, StartError> {
         true => Some(Sts::resolve(config.roles.ca_bundle.clone(), clock.clone()).await?),
         false => None,
     };
+    if let Some(path) = &config.credentials_file {
+        let unusable = |why| StartError::CredentialsFile { path: path.clone(), why };
+        credentials_file::check(path).map_err(unusable)?;
+    }
     let end = EndSignals::install()?;
     let hangups = Hangups::install()?;
     let serve = serve::bind(&config.listeners, &config.admin)?;
@@ -131,6 +142,7 @@ impl Bound {
         if let Some(keeper) = keeper {
             background.spawn(keeper.run(metrics.clone(), clock.clone(), beat.clone()));
         }
+        let (news, told) = watch::channel(0);
         let means = Means {
             sts,
             pod: config.roles.pod,
@@ -139,11 +151,18 @@ impl Bound {
             beat: beat.clone(),
             jitter: fastrand::f64,
             has_imds,
+            news,
             hangups: hangup_count,
             phases,
         };
-        let mut crew = Crew::new(means, put_up);
+        let (profiles, kept) = watch::channel(Vec::new());
+        let mut crew = Crew::new(means, put_up, profiles);
         crew.keep(config.roles.roles);
+        if let Some(path) = config.credentials_file {
+            tracing::info!(credentials_file = %path.display(), "keeping a credentials file");
+            let file = CredentialsFile::new(path, kept, told, beat.clone(), clock.clone(), metrics.clone());
+            background.spawn(file.run());
+        }
         // Whoever keeps the roles does so until the end.
         let _crew = match config.roles.file {
             None => Some(crew),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::config::env::Strings;
 use crate::config::parser::Parser;
 use crate::config::roles_file::Surroundings;
+use crate::config::roles_file::absolute_path;
 
 mod authorization;
 mod aws;
@@ -78,6 +79,8 @@ pub struct Config {
     pub admin: AdminListener,
     /// The node's own metadata service; none where nothing is passed on.
     pub upstream: Option<Upstream>,
+    /// A shared credentials file to be kept up to date; none unless it is named.
+    pub credentials_file: Option<PathBuf>,
     pub drain: Duration,
     pub log: Log,
 }
@@ -214,12 +217,22 @@ impl Config {
         let surroundings = surroundings(listeners.as_deref().unwrap_or_default(), imds.mode);
         let roles = aws::roles(&mut parser, surroundings);
         let upstream = upstream::upstream(&mut parser, listeners.as_deref());
+        let credentials_file = parser.value(&settings::CREDENTIALS_FILE, absolute_path);
         let drain = parser.value(&settings::DRAIN, duration::parse_drain).unwrap_or_default();
         let log = Log::read(&mut parser);
         parser.refuse_unknown_variables();
         let complete = || {
             let listeners = Listeners { listeners: listeners?, authorization };
-            Some(Self { roles: roles?, listeners, imds, admin: admin?, upstream, drain, log })
+            Some(Self {
+                roles: roles?,
+                listeners,
+                imds,
+                admin: admin?,
+                upstream,
+                credentials_file,
+                drain,
+                log,
+            })
         };
         parser.finish(complete())
     }

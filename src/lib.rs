@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod contract;
 pub mod credentials;
+pub mod credentials_file;
 pub mod file;
 pub mod heap;
 pub mod log;

@@ -11,6 +11,7 @@
 //! | `token_changes_total`, `token_read_failures_total` | | |
 //! | `authorization_reads_total` | result | reads of the authorization token's file after the start, see [`Reread`] |
 //! | `roles_file_reads_total` | result | the same of the roles file |
+//! | `credentials_file_writes_total` | result | writes of the credentials file, see [`Written`] |
 //! | `requests_total` | endpoint, status, sdk | `sdk` is a closed list, see [`Sdk`] |
 //! | `request_duration_seconds` | endpoint | from the end of the request's head to its answer |
 //! | `connections` | endpoint | open now |
@@ -75,6 +76,7 @@ struct Inner {
     token_read_failures: Counter,
     authorization_reads: [Counter; Reread::ALL.len()],
     roles_file_reads: [Counter; Reread::ALL.len()],
+    credentials_file_writes: [Counter; Written::ALL.len()],
     surfaces: Surfaces,
     upstream: Upstream,
     exchange_codes: Vec<&'static str>,
@@ -95,6 +97,24 @@ impl Reread {
     fn name(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
+            Self::Changed => "changed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What came of writing the credentials file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Written {
+    Changed,
+    Failed,
+}
+
+impl Written {
+    const ALL: [Self; 2] = [Self::Changed, Self::Failed];
+
+    fn name(self) -> &'static str {
+        match self {
             Self::Changed => "changed",
             Self::Failed => "failed",
         }
@@ -168,6 +188,15 @@ impl Metrics {
         let roles_file_reads =
             Reread::ALL.map(|result| roles_file_reads.get_or_create_owned(&[("result", result.name())]));
 
+        let credentials_file_writes = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        registry.register(
+            "credentials_file_writes",
+            "Attempts to write the credentials file, by what came of them",
+            credentials_file_writes.clone(),
+        );
+        let credentials_file_writes = Written::ALL
+            .map(|result| credentials_file_writes.get_or_create_owned(&[("result", result.name())]));
+
         let surfaces = Surfaces::register(&mut registry);
         let upstream = Upstream::register(&mut registry);
 
@@ -183,6 +212,7 @@ impl Metrics {
             token_read_failures,
             authorization_reads,
             roles_file_reads,
+            credentials_file_writes,
             surfaces,
             upstream,
             exchange_codes: exchange_codes.to_vec(),
@@ -250,6 +280,10 @@ impl Metrics {
 
     pub fn roles_file_read(&self, result: Reread) {
         self.0.roles_file_reads[result as usize].inc();
+    }
+
+    pub fn credentials_file_written(&self, result: Written) {
+        self.0.credentials_file_writes[result as usize].inc();
     }
 
     pub fn request(&self, endpoint: Endpoint, status: u16, sdk: Sdk, took: Duration) {

@@ -55,6 +55,8 @@ const PLAN: &[(&str, &[&str])] = &[
     ("refresh", &["backoff", "beat", "cache", "clock", "credentials", "metrics", "shutdown", "sts", "token"]),
     // The one thing that a request may ask of another machine, and it is asked by a task of its own.
     ("upstream", &["clock", "config", "contract", "metadata_path", "metrics", "secret"]),
+    // Opt in: the one thing that puts secrets on a volume.
+    ("credentials_file", &["beat", "clock", "credentials", "file", "metrics", "refresh"]),
     // Surfaces. A request can never cause a call for credentials: neither `sts` nor `token` is here.
     (
         "serve",

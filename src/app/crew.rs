@@ -25,6 +25,7 @@ use crate::config::PodNames;
 use crate::config::Role;
 use crate::config::SessionDuration;
 use crate::config::Source as Configured;
+use crate::credentials_file::Profile;
 use crate::metrics::Metrics;
 use crate::refresh::basis::Ground;
 use crate::refresh::basis::Handout;
@@ -51,6 +52,7 @@ pub(super) struct Means {
     pub(super) jitter: fn() -> f64,
     /// Whether there is a metadata service to have a role.
     pub(super) has_imds: bool,
+    pub(super) news: watch::Sender<u64>,
     pub(super) hangups: watch::Receiver<u64>,
     pub(super) phases: watch::Receiver<Phase>,
 }
@@ -63,6 +65,7 @@ pub(super) struct Crew {
     files: HashMap<(PathBuf, Kind), Followed>,
     tasks: JoinSet<()>,
     board: watch::Sender<Arc<Table>>,
+    profiles: watch::Sender<Vec<Profile>>,
 }
 
 /// One role, kept.
@@ -89,9 +92,14 @@ struct Followed {
 }
 
 impl Crew {
-    /// Nobody yet; tables go to `board`.
-    pub(super) fn new(means: Means, board: watch::Sender<Arc<Table>>) -> Self {
-        Self { means, members: Vec::new(), files: HashMap::new(), tasks: JoinSet::new(), board }
+    /// Nobody yet; tables go to `board`, what a credentials file is to have to `profiles`.
+    pub(super) fn new(
+        means: Means,
+        board: watch::Sender<Arc<Table>>,
+        profiles: watch::Sender<Vec<Profile>>,
+    ) -> Self {
+        let (members, files, tasks) = (Vec::new(), HashMap::new(), JoinSet::new());
+        Self { means, members, files, tasks, board, profiles }
     }
 
     pub(super) fn roles(&self) -> impl Iterator<Item = &Role> {
@@ -136,6 +144,7 @@ impl Crew {
         let table = Table::new(self.members.iter().map(Member::entry).collect());
         self.look_at_imds(&table);
         self.board.send_replace(Arc::new(table));
+        self.profiles.send_replace(self.members.iter().filter_map(Member::profile).collect());
     }
 
     /// A metadata service that serves nobody is easily taken for one that fails.
@@ -188,6 +197,7 @@ impl Crew {
             ground,
             publisher,
             handout,
+            news: self.means.news.clone(),
             beat: self.means.beat.clone(),
             clock: self.means.clock.clone(),
             metrics: self.means.metrics.clone(),
@@ -319,6 +329,12 @@ impl Crew {
 }
 
 impl Member {
+    /// A role that asks for a token of its own is in no file: whoever may read that could have it without.
+    fn profile(&self) -> Option<Profile> {
+        let name = self.role.name.clone();
+        self.authorization.is_none().then(|| Profile { name, handout: self.handout.clone() })
+    }
+
     fn entry(&self) -> Entry {
         Entry {
             reader: self.reader.clone(),

@@ -27,7 +27,7 @@ pub(super) fn run(config: Config) -> u8 {
 fn status(error: &StartError) -> u8 {
     match error {
         StartError::Bind(_) => exit::UNAVAILABLE,
-        StartError::Resolve(_) | StartError::Upstream(_) => exit::USAGE,
+        StartError::CredentialsFile { .. } | StartError::Resolve(_) | StartError::Upstream(_) => exit::USAGE,
         StartError::Signals(_) => exit::SOFTWARE,
     }
 }

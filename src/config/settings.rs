@@ -8,6 +8,7 @@ use crate::contract::ENV_ADMIN_LISTEN;
 use crate::contract::ENV_ALLOW_UNAUTHENTICATED;
 use crate::contract::ENV_AUTHORIZATION_TOKEN;
 use crate::contract::ENV_AUTHORIZATION_TOKEN_FILE;
+use crate::contract::ENV_CREDENTIALS_FILE;
 use crate::contract::ENV_DRAIN;
 use crate::contract::ENV_HOST_IP;
 use crate::contract::ENV_IMDS;
@@ -171,6 +172,15 @@ pub static ROLES_FILE: Setting = Setting {
     example: "/etc/irsa-sidecar/roles.yaml",
 };
 
+pub static CREDENTIALS_FILE: Setting = Setting {
+    flag: Some("credentials-file"),
+    variable: ENV_CREDENTIALS_FILE,
+    value: "FILE",
+    default: "",
+    meaning: "a shared credentials file to keep up to date, for software that reads nothing else: secrets on a volume",
+    example: "/var/run/irsa-sidecar/credentials",
+};
+
 pub static DRAIN: Setting = Setting {
     flag: Some("drain"),
     variable: ENV_DRAIN,
@@ -259,7 +269,7 @@ pub static HOST_IP: Setting = Setting {
 };
 
 /// Ours, in the order of the help.
-pub static SETTINGS: [&Setting; 17] = [
+pub static SETTINGS: [&Setting; 18] = [
     &LISTEN,
     &PORT,
     &ADMIN_LISTEN,
@@ -274,6 +284,7 @@ pub static SETTINGS: [&Setting; 17] = [
     &IMDS_INSTANCE_ID,
     &IMDS_INSTANCE_TYPE,
     &ROLES_FILE,
+    &CREDENTIALS_FILE,
     &DRAIN,
     &LOG,
     &LOG_FORMAT,

@@ -48,6 +48,8 @@ pub struct Driver<E> {
     pub publisher: Publisher,
     /// To whoever starts from this role, or keeps its credentials elsewhere.
     pub handout: watch::Sender<Handout>,
+    /// To whoever waits for any role's: counts what was handed out.
+    pub news: watch::Sender<u64>,
     pub beat: Beat,
     pub clock: Clock,
     pub metrics: Metrics,
@@ -245,6 +247,7 @@ impl<E: Exchange> Running<E> {
         self.driver.handout.send_modify(|handout| {
             *handout = Handout { held, changes: handout.changes + 1, problem: None };
         });
+        self.driver.news.send_modify(|count| *count += 1);
         action
     }
 

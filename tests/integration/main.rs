@@ -8,6 +8,7 @@ mod authorization;
 mod chains;
 mod client_rules;
 mod command_line;
+mod credentials_file;
 mod demo;
 mod docs;
 mod guards;

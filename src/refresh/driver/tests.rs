@@ -151,6 +151,7 @@ impl Stage {
             ground,
             publisher,
             handout: watch::channel(Handout::default()).0,
+            news: watch::channel(0).0,
             beat,
             clock: clock.clone(),
             metrics: Metrics::new(&ErrorKind::ALL.map(ErrorKind::code)),
