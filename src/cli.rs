@@ -131,7 +131,7 @@ fn definition() -> ClapCommand {
                 .args(SETTINGS.iter().filter_map(|setting| argument(setting))),
         )
         .subcommand(
-            command("credentials", "Exchange the token once and print the credentials")
+            command("credentials", "Obtain a role's credentials once and print them")
                 .long_about(CREDENTIALS)
                 .after_long_help(CREDENTIALS_EXAMPLES)
                 .arg(format_argument())

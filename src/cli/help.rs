@@ -47,12 +47,15 @@ Examples:
   irsa-sidecar serve --listen 127.0.0.1:9911,169.254.169.254,[fd00:ec2::254]
       serves IMDS too; add --imds required for IMDSv2 alone, or --imds off to answer 403 to everything there
   irsa-sidecar serve --session-duration 12h --drain 29s
+  irsa-sidecar serve --roles-file /etc/irsa-sidecar/roles.yaml
+      serves each role of the file at http://127.0.0.1:9911/v1/credentials/NAME
   irsa-sidecar serve --listen 127.0.0.1:8080 --admin-listen 127.0.0.1:8081 --log debug
 
 Exit status: 0 fine, 64 bad usage or configuration, 69 something needed is unavailable, 70 a fault of ours";
 
 pub(super) const CREDENTIALS: &str = "\
-Exchange the token at STS once and print the credentials to stdout. They are secrets: mind where the output goes.";
+Obtain one role's credentials once and print them to stdout: from STS, through every step of a chain, or from the EKS Pod
+Identity Agent. They are secrets: mind where the output goes.";
 
 pub(super) const CREDENTIALS_EXAMPLES: &str = "\
 Examples:
@@ -61,6 +64,8 @@ Examples:
       credential_process = /usr/local/bin/irsa-sidecar credentials --format process
   In a shell:
       eval \"$(irsa-sidecar credentials --format env)\"
+  Another role of a roles file, for a container:
+      docker run --env-file <(irsa-sidecar credentials --roles-file roles.yaml --role reports --format env-no-export) ...
 
 Exit status: 0 fine, 64 bad usage or configuration, 69 STS or the token is unavailable, 70 a fault of ours";
 
