@@ -9,7 +9,7 @@
 //! | `build` | makes the two binaries |
 //! | `pod` | issuer, token, an STS that speaks TLS; and the sidecar in it |
 //! | `nginx`, `load` | the rival, and wrk |
-//! | `requests`, `start`, `idle`, `size` | the figures |
+//! | `requests`, `start`, `idle`, `roles`, `size` | the figures |
 //! | `process`, `machine` | what the kernel tells of a process, and of this machine |
 //! | `table` | the rows |
 //!
@@ -31,6 +31,7 @@ mod nginx;
 mod pod;
 mod process;
 mod requests;
+mod roles;
 mod size;
 mod start;
 mod table;
@@ -69,6 +70,7 @@ enum Part {
     Requests,
     Start,
     Idle,
+    Roles,
     Size,
 }
 
@@ -109,6 +111,9 @@ fn run(arguments: &Arguments) -> Result<Table> {
         }
         if arguments.wants(Part::Idle) {
             idle::measure(&tools, &variants, &mut table).await?;
+        }
+        if arguments.wants(Part::Roles) {
+            roles::measure(&variants, &mut table).await?;
         }
         if arguments.wants(Part::Size) {
             size::measure(&variants, arguments.cold, &mut table)?;

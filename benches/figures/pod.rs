@@ -19,7 +19,7 @@ const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 #[derive(Debug)]
 pub(crate) struct Pod {
     /// Runs as long as it is held.
-    _world: World,
+    world: World,
     env: BTreeMap<String, String>,
 }
 
@@ -41,6 +41,20 @@ impl Pod {
         Self::of(World::builder().without_token()).await
     }
 
+    /// A roles file with so many, each an IAM role of its own.
+    pub(crate) async fn with_roles(count: usize) -> Result<Self> {
+        let arns: Vec<String> =
+            (0..count).map(|index| format!("arn:aws:iam::111122223333:role/app-{index}")).collect();
+        let mut pod = Self::of(World::builder().roles(&arns)).await?;
+        let role =
+            |(index, arn): (usize, &String)| format!("  - {{ name: r{index}, role_arn: \"{arn}\" }}\n");
+        let roles: String = arns.iter().enumerate().map(role).collect();
+        let path = pod.world.directory().join("roles.yaml");
+        fs::write(&path, format!("roles:\n{roles}"))?;
+        pod.env.insert("IRSA_SIDECAR_ROLES_FILE".to_owned(), path.to_string_lossy().into_owned());
+        Ok(pod)
+    }
+
     async fn of(builder: WorldBuilder) -> Result<Self> {
         let world = builder.tls().start().await?;
         let mut env = world.env();
@@ -51,7 +65,7 @@ impl Pod {
         env.remove("AWS_CA_BUNDLE");
         env.insert("SSL_CERT_FILE".to_owned(), bundle.to_string_lossy().into_owned());
         env.insert("IRSA_SIDECAR_AUTHORIZATION_TOKEN".to_owned(), AUTHORIZATION.to_owned());
-        Ok(Self { _world: world, env })
+        Ok(Self { world, env })
     }
 
     /// With the listeners that it has by default, on other ports; its log is what it is in a pod.
