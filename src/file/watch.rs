@@ -8,6 +8,8 @@
 //! Reads happen on the runtime's thread: such a volume is memory, what is not a regular file is refused before it is read,
 //! and a thread that came and went at each beat would cost more wake-ups than the read.
 
+use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,10 +17,12 @@ use std::time::Duration;
 
 use notify::Config;
 use notify::Event;
+use notify::EventKind;
 use notify::EventKindMask;
 use notify::RecommendedWatcher;
 use notify::RecursiveMode;
 use notify::Watcher as _;
+use notify::event::ModifyKind;
 use tokio::sync::Notify;
 use tokio::time::Interval;
 
@@ -109,7 +113,8 @@ impl FileWatch {
 
     fn subscribe(&mut self) {
         let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let subscription = Subscription::new(directory.unwrap_or(Path::new(".")), self.bell.clone());
+        let name = self.path.file_name().map(OsStr::to_owned);
+        let subscription = Subscription::new(directory.unwrap_or(Path::new(".")), name, self.bell.clone());
         let blindness = subscription.as_ref().err().copied();
         // Said again only when it has become something else.
         if blindness != self.told {
@@ -140,13 +145,15 @@ impl FileWatch {
 }
 
 impl Subscription {
-    fn new(directory: &Path, bell: Bell) -> Result<Self, Blindness> {
+    fn new(directory: &Path, name: Option<OsString>, bell: Bell) -> Result<Self, Blindness> {
         let identity = identity(directory).ok_or(Blindness::NoDirectory)?;
         // Opening and reading are left out: every reader of the directory would wake us.
         let config = Config::default().with_event_kinds(EventKindMask::CORE);
+        // Nothing is logged here: a log that is written to this very directory would be an event again.
         let on_event = move |event: notify::Result<Event>| {
-            tracing::trace!(?event, "a watched directory changed");
-            bell.ring();
+            if event.is_ok_and(|event| is_about(&event, name.as_deref())) {
+                bell.ring();
+            }
         };
         let mut watcher = RecommendedWatcher::new(on_event, config).map_err(|_| Blindness::NoWatch)?;
         watcher.watch(directory, RecursiveMode::NonRecursive).map_err(|_| Blindness::NoWatch)?;
@@ -158,8 +165,42 @@ impl Subscription {
     }
 }
 
+/// Whether it may have changed what the file holds. What is written into other files of the directory does not, but names
+/// that come, go and change may: a link on the way to the file has another name than it.
+fn is_about(event: &Event, name: Option<&OsStr>) -> bool {
+    match event.kind {
+        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) | EventKind::Access(_) => {
+            event.paths.iter().any(|path| path.file_name() == name)
+        }
+        _ => true,
+    }
+}
+
 fn identity(directory: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(directory).ok()?;
     Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::DataChange;
+    use notify::event::RenameMode;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_into_other_files_is_no_occasion_to_look() {
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        for (kind, name, is_news) in [
+            (written, "roles.yaml", true),
+            (written, "sidecar.log", false),
+            (renamed, "..data", true),
+            (EventKind::Create(notify::event::CreateKind::File), "roles.yaml", true),
+        ] {
+            let event = Event::new(kind).add_path(Path::new("/etc/irsa-sidecar").join(name));
+            assert_eq!(is_about(&event, Some(OsStr::new("roles.yaml"))), is_news, "{kind:?} {name}");
+        }
+    }
 }

@@ -43,7 +43,7 @@ def install(rows, strict):
     clients = {row.client.id: row for row in rows}
     with ThreadPoolExecutor(TOGETHER) as pool:
         servers = {"minio": pool.submit(minio.server, place)}
-        if any("who" in row.described.get("lacks", []) for row in rows):
+        if any(row.shares or "who" in row.described.get("lacks", []) for row in rows):
             servers["moto"] = pool.submit(python.moto, place)
         building = {name: pool.submit(row.client.install, place) for name, row in clients.items()}
         for name, future in building.items():

@@ -1,8 +1,9 @@
-"""The scenarios beside the matrix: who wins in a pod with web identity, and who is ready first."""
+"""The scenarios beside the matrix: who wins in a pod with web identity, who is ready first, several roles in one pod."""
 
 from harness.markdown import head, line
 
 PRECEDENCE_HEAD = head("client", "web identity's variables and FULL_URI", "FULL_URI alone")
+ROLES_HEAD = head("client", "two containers", "chain", "session policy")
 RACE_HEAD = head("client", "endpoint", "client up", "sidecar holds credentials", "first answer", "calls that failed before")
 
 
@@ -16,3 +17,8 @@ def race_line(row, found):
         return f"{found.get(name, 0):.2f} s"
 
     return line(row.name, row.endpoint, seconds("up"), seconds("held"), seconds("signed"), found.get("raised", "✗"))
+
+
+def roles_line(row, found):
+    marks = ["✔" if found["passed"].get(name) else "✗" for name in ("containers", "chain", "policy")]
+    return line(row.name, *marks)

@@ -16,9 +16,10 @@ from harness.asking import Asking
 from harness.children import Children, Stopped
 from harness.coexistence import Coexisting
 from harness.race import Racing
+from harness.sharing import Sharing
 from harness.storing import Storing
 
-PLAYS = {"emulator": Asking, "minio": Storing, "coexistence": Coexisting, "race": Racing}
+PLAYS = {"emulator": Asking, "minio": Storing, "coexistence": Coexisting, "race": Racing, "roles": Sharing}
 
 
 def main():

@@ -45,6 +45,11 @@ class Row:
         return self.described.get("race", False)
 
     @property
+    def shares(self):
+        """Whether it is asked for several roles of one sidecar."""
+        return self.endpoint == "container" and self.described.get("roles", False)
+
+    @property
     def expected_sdk(self):
         """The label that must have been counted, where clients.json says it."""
         return self.described.get("sdk", {}).get(self.endpoint)
