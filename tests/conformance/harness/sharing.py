@@ -10,6 +10,7 @@
 import json
 import secrets
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from harness.application import Raised
 from harness.children import Command, Failed
@@ -62,7 +63,8 @@ class Sharing:
         self._stage.hidden |= set(tokens.values())
         roles = []
         for name, token in tokens.items():
-            path = self._stage.directory / f"{name}-token"
+            # Not beside what is searched for secrets.
+            path = Path(self._spec["scratch"]) / f"{name}-token"
             path.write_text(token)
             roles.append(
                 {
