@@ -29,7 +29,7 @@ pub enum ObtainError {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     #[error("exchange failed: {error}. {}", error.mend())]
-    Exchange { role: String, error: ExchangeError },
+    Exchange { role: String, error: Box<ExchangeError> },
     #[error("there is no role {0}")]
     NoRole(String),
 }
@@ -49,8 +49,10 @@ pub async fn obtain(roles: Roles, name: &str, clock: Clock) -> Result<Credential
             None => first_basis(role)?,
         };
         let exchanged = Source::new(role, sts.as_ref(), &pod, &clock).exchange(&basis).await;
-        let exchanged =
-            exchanged.map_err(|error| ObtainError::Exchange { role: role.name.clone(), error })?;
+        let exchanged = exchanged.map_err(|error| {
+            let (role, error) = (role.name.clone(), Box::new(error));
+            ObtainError::Exchange { role, error }
+        })?;
         let timeline = Timeline::since(exchanged.credentials.issued_at, clock.read());
         let (credentials, pod) = (exchanged.credentials, exchanged.pod);
         handed = Some(Arc::new(Handed { credentials, timeline, pod }));

@@ -54,7 +54,7 @@ pub(super) fn authorization(parser: &mut Parser<'_>) -> Option<Authorization> {
         let reason = format!("{} is set too, and only one of them can be right", value.spelling);
         parser.conflict(file, reason, "Unset one of them".to_owned());
     }
-    let from_file = file.and_then(|given| from_file(parser, given));
+    let from_file = file.and_then(|given| from_file(parser, &given));
     let from_value = value.and_then(|given| from_value(parser, &given));
     from_file.or(from_value)
 }
@@ -68,8 +68,8 @@ fn from_value(parser: &mut Parser<'_>, given: &Given) -> Option<Authorization> {
     Some(token.into())
 }
 
-fn from_file(parser: &mut Parser<'_>, given: Given) -> Option<Authorization> {
-    let path = parser.parse(&given, path)?;
+fn from_file(parser: &mut Parser<'_>, given: &Given) -> Option<Authorization> {
+    let path = parser.parse(given, path)?;
     let mut file = AuthorizationFile::at(path, given.spelling.to_string());
     match file.try_read() {
         Ok((token, warnings)) => {
@@ -80,7 +80,7 @@ fn from_file(parser: &mut Parser<'_>, given: Given) -> Option<Authorization> {
             Some(Authorization { token, file: Some(file) })
         }
         Err(reason) => {
-            parser.mistake(&given, reason);
+            parser.mistake(given, reason);
             None
         }
     }

@@ -186,6 +186,6 @@ mod tests {
         fs::write(&path, &*text("old")).unwrap();
         fs::write(temporary(&path), "half").unwrap();
         check(&path).unwrap();
-        assert!(Place::new(path.clone()).put(text("new")).unwrap());
+        assert!(Place::new(path).put(text("new")).unwrap());
     }
 }

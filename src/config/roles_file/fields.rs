@@ -163,7 +163,7 @@ impl<'a> Field<'a> {
     }
 
     /// The items of a list, each with its place.
-    pub(super) fn items(&self, example: &str, report: &mut Report<'_>) -> Vec<Field<'a>> {
+    pub(super) fn items(&self, example: &str, report: &mut Report<'_>) -> Vec<Self> {
         match &self.node.value {
             Value::List(items) => {
                 let item = |(index, node): (usize, &'a Rc<Node>)| Field {
