@@ -216,7 +216,7 @@ impl Crew {
 
     /// What the role starts from, and by whom it hears of SIGHUP: one that starts from another, from that one.
     fn ground(&mut self, role: &Role) -> (Ground, watch::Receiver<u64>) {
-        let hangups = self.means.hangups.clone();
+        let hangups = from_now_on(&self.means.hangups);
         match &role.source {
             Configured::WebIdentity(settings) => {
                 let tokens = self.follow(settings.token_file.clone(), Kind::WebIdentity);
@@ -232,7 +232,7 @@ impl Crew {
             Configured::Chain(chain) => {
                 let from = self.members.iter().find(|member| member.role.name == chain.from);
                 let from = from.expect("a role must start from one that is kept already");
-                (Ground::Role(chain.from.clone(), from.handout.clone()), from.relay.clone())
+                (Ground::Role(chain.from.clone(), from.handout.clone()), from_now_on(&from.relay))
             }
         }
     }
@@ -344,6 +344,13 @@ impl Member {
             authorization: self.authorization.as_ref().map(|asked| asked.authorization.clone()),
         }
     }
+}
+
+/// Of what came before, nobody who starts now is told.
+fn from_now_on(hangups: &watch::Receiver<u64>) -> watch::Receiver<u64> {
+    let mut hangups = hangups.clone();
+    hangups.mark_unchanged();
+    hangups
 }
 
 fn not_yet(clock: &Clock) -> Problem {

@@ -107,7 +107,7 @@ fn of_file(
         parser.given(&WEB_IDENTITY_TOKEN_FILE).and_then(|given| given_token_file(parser, &given));
     let fixed_session_name = fixed_session_name(parser);
     let usual_session_name = usual_session_name(parser);
-    let pod_identity = pod_identity::agent(parser)?;
+    let pod_identity = pod_identity::agent(parser);
     let defaults = Defaults {
         role_arn: role_arn.clone(),
         token_file,

@@ -126,6 +126,10 @@ impl<'a> Parser<'a> {
     }
 
     /// What somebody else has found.
+    pub(super) fn tell(&mut self, mistake: Mistake) {
+        self.mistakes.push(mistake);
+    }
+
     pub(super) fn adopt(&mut self, mistakes: &Mistakes) {
         self.mistakes.extend(mistakes.iter().cloned());
     }

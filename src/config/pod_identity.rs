@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use crate::config::CredentialsEndpoint;
 use crate::config::PodIdentity;
+use crate::config::mistake::Mistake;
 use crate::config::mistake::Reason;
+use crate::config::parser::Given;
 use crate::config::parser::Parser;
 use crate::config::roles_file::Surroundings;
 use crate::config::roles_file::absolute_path;
@@ -18,13 +20,14 @@ use crate::contract::LINK_LOCAL_PORT;
 use crate::contract::POD_IDENTITY_PATH;
 use crate::contract::POD_IDENTITY_TOKEN_FILE;
 
-/// What the variables say, and the agent's own address and token where they say nothing.
-pub(super) fn agent(parser: &mut Parser<'_>) -> Option<PodIdentity> {
+/// What the variables say, and the agent's own address and token where they say nothing. They may be the application's,
+/// by `envFrom`, and mean nothing here: what is wrong with them is told to those alone who use them.
+pub(super) fn agent(parser: &mut Parser<'_>) -> Result<PodIdentity, Mistake> {
     let endpoint = parser.given(&CONTAINER_CREDENTIALS_FULL_URI);
-    let has_endpoint = endpoint.is_some();
-    let endpoint = endpoint.and_then(|given| parser.parse(&given, parse_endpoint));
+    let endpoint = endpoint.map(|given| parse_endpoint(&given.value).map_err(|reason| wrong(&given, reason)));
     let file = parser.given(&CONTAINER_AUTHORIZATION_TOKEN_FILE);
-    let file = file.and_then(|given| parser.parse(&given, absolute_path));
+    let file = file.map(|given| absolute_path(&given.value).map_err(|reason| wrong(&given, reason)));
+    let (endpoint, file) = (endpoint.transpose()?, file.transpose()?);
     let usual = PodIdentity {
         endpoint: CredentialsEndpoint {
             address: SocketAddr::new(CONTAINER_ADDRESSES[1], LINK_LOCAL_PORT),
@@ -33,19 +36,20 @@ pub(super) fn agent(parser: &mut Parser<'_>) -> Option<PodIdentity> {
         authorization_token_file: Some(PathBuf::from(POD_IDENTITY_TOKEN_FILE)),
         role_arn: None,
     };
-    match endpoint {
-        Some(endpoint) => Some(PodIdentity { endpoint, authorization_token_file: file, role_arn: None }),
-        None if has_endpoint => None,
-        None => {
-            Some(PodIdentity { authorization_token_file: file.or(usual.authorization_token_file), ..usual })
-        }
-    }
+    Ok(match endpoint {
+        Some(endpoint) => PodIdentity { endpoint, authorization_token_file: file, role_arn: None },
+        None => PodIdentity { authorization_token_file: file.or(usual.authorization_token_file), ..usual },
+    })
+}
+
+fn wrong(given: &Given, reason: Reason) -> Mistake {
+    Mistake::wrong(given.setting, given.spelling, &given.value, reason)
 }
 
 /// The agent where nothing else is set: no other source, and the variables that EKS sets for it.
 pub(super) fn sole_source(parser: &mut Parser<'_>, surroundings: &Surroundings) -> Option<PodIdentity> {
     let given = parser.given(&CONTAINER_CREDENTIALS_FULL_URI)?;
-    let settings = agent(parser)?;
+    let settings = agent(parser).map_err(|mistake| parser.tell(mistake)).ok()?;
     if surroundings.is_own(&settings) {
         let reason =
             "it names a listener of irsa-sidecar itself: its credentials cannot come from there".to_owned();

@@ -66,7 +66,7 @@ pub(super) struct Defaults {
     /// `IRSA_SIDECAR_SESSION_DURATION`, which beats the file.
     pub(super) session_duration: Option<SessionDuration>,
     /// The agent, as EKS's variables name it.
-    pub(super) pod_identity: PodIdentity,
+    pub(super) pod_identity: Result<PodIdentity, Mistake>,
     pub(super) surroundings: Surroundings,
 }
 
@@ -150,6 +150,11 @@ impl RolesFile {
 impl Defaults {
     fn session_name(&self) -> SessionNameTemplate {
         self.fixed_session_name.clone().unwrap_or_else(|| self.usual_session_name.clone())
+    }
+
+    /// The agent; none, and a mistake, where the variables that name it are wrong.
+    fn agent(&self, report: &mut Report<'_>) -> Option<PodIdentity> {
+        self.pod_identity.as_ref().map_err(|mistake| report.mistakes.push(mistake.clone())).ok().cloned()
     }
 
     /// The settings that beat what a role says for itself.

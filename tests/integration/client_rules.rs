@@ -40,7 +40,9 @@ async fn rule_01_the_full_uri_that_the_documentation_gives_is_the_one_that_all_a
         .map(|word| word.trim_matches(['`', '"', ',']))
         .filter(|word| word.starts_with("http://") && word.contains(":9911"))
         .collect();
-    assert!(!given.is_empty() && given.iter().all(|found| *found == uri), "{given:?}");
+    // A role's own is the same with its name behind.
+    let is_it = |found: &&str| found.strip_suffix("/NAME").unwrap_or(found) == uri;
+    assert!(!given.is_empty() && given.iter().all(is_it), "{given:?}");
     let _pod = Pod::start().await;
     assert_eq!(raw::get(CONTAINER.parse().unwrap(), CREDENTIALS).await.unwrap().status, 200);
 }

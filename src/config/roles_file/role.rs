@@ -154,12 +154,14 @@ fn origin(field: &Field<'_>, defaults: &Defaults, report: &mut Report<'_>) -> Op
     if !matches!(field.node.value, Value::Map(_)) {
         let parse = |text: &str| match text {
             "web_identity" => Ok(Origin::WebIdentity { token_file: None }),
-            "pod_identity" => Ok(Origin::PodIdentity(Some(defaults.pod_identity.clone()))),
+            "pod_identity" => Ok(Origin::PodIdentity(None)),
             _ => Err("there are web_identity and pod_identity".into()),
         };
         let origin = field.parse(SOURCE_EXAMPLE, parse, report)?;
-        if let Origin::PodIdentity(Some(settings)) = &origin {
-            defaults.refuse_loop(settings, &field.place, report)?;
+        if let Origin::PodIdentity(None) = origin {
+            let settings = defaults.agent(report)?;
+            defaults.refuse_loop(&settings, &field.place, report)?;
+            return Some(Origin::PodIdentity(Some(settings)));
         }
         return Some(origin);
     }
@@ -202,9 +204,10 @@ fn pod_identity_of(field: &Field<'_>, defaults: &Defaults, report: &mut Report<'
         // Another endpoint's token is none of the agent's.
         (Some(endpoint), _) => PodIdentity { endpoint, authorization_token_file: file, role_arn: None },
         (None, false) => {
+            let agent = defaults.agent(report)?;
             let authorization_token_file =
-                if has_file { file } else { defaults.pod_identity.authorization_token_file.clone() };
-            PodIdentity { authorization_token_file, ..defaults.pod_identity.clone() }
+                if has_file { file } else { agent.authorization_token_file.clone() };
+            PodIdentity { authorization_token_file, ..agent }
         }
         (None, true) => return None,
     };

@@ -21,12 +21,12 @@ fn file(path: PathBuf) -> RolesFile {
         fixed_session_name: None,
         usual_session_name: "usual-name".parse().unwrap(),
         session_duration: None,
-        pod_identity: PodIdentity {
+        pod_identity: Ok(PodIdentity {
             endpoint: crate::config::pod_identity::parse_endpoint("http://169.254.170.23/v1/credentials")
                 .unwrap(),
             authorization_token_file: Some("/var/run/agent-token".into()),
             role_arn: None,
-        },
+        }),
         surroundings: Surroundings {
             listeners: vec!["127.0.0.1:9911".parse().unwrap()],
             closed_imds: Vec::new(),
