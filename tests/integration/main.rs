@@ -19,6 +19,7 @@ mod many_roles;
 mod neighbour;
 mod net_init;
 mod netns;
+mod networks;
 mod node;
 mod outage;
 mod packets;

@@ -8,11 +8,12 @@
 //!    purpose, and [`sts::Call`], what happened.
 //! 3. [`issuer`] mints tokens, good and bad; [`kubelet`] puts them where a pod finds them.
 //! 4. [`process`] starts a program; [`raw`] speaks HTTP to it byte by byte; [`blackhole`] swallows connections.
-//! 5. [`namespace`] gives a test a network of its own, with the addresses that SDKs have built in.
-//! 6. [`node_imds`] is what a sidecar passes metadata requests on to.
-//! 7. [`pod_identity`] is the other place that a role may come from: EKS's agent, or any container-credentials
+//! 5. [`proxy`] stands between a client and an emulator; [`tls`] makes a CA and certificates for any names.
+//! 6. [`namespace`] gives a test a network of its own, with the addresses that SDKs have built in.
+//! 7. [`node_imds`] is what a sidecar passes metadata requests on to.
+//! 8. [`pod_identity`] is the other place that a role may come from: EKS's agent, or any container-credentials
 //!    endpoint.
-//! 8. [`control`] and the program `sts-emulator` give all this to shells and other languages.
+//! 9. [`control`] and the program `sts-emulator` give all this to shells and other languages.
 //!
 //! # Example
 //!
@@ -57,6 +58,7 @@ pub mod namespace;
 pub mod node_imds;
 pub mod pod_identity;
 pub mod process;
+pub mod proxy;
 mod random;
 pub mod raw;
 pub mod scratch;

@@ -104,7 +104,9 @@ impl RawClient {
                 continue;
             }
             let mut response = RawResponse { status, headers, body: Vec::new() };
-            if method != "HEAD" && status != 204 && status != 304 {
+            // What follows a proxy's consent is the tunnel.
+            let is_tunnel = method == "CONNECT" && (200..300).contains(&status);
+            if method != "HEAD" && !is_tunnel && status != 204 && status != 304 {
                 response.body = self.body(&response).await?;
             }
             return Ok(response);

@@ -112,6 +112,11 @@ impl Emulator {
         &self.state.clock
     }
 
+    /// Its side of TLS, to be shown under other names, where it speaks TLS.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
     /// The CA that clients must trust, where it speaks TLS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.tls.as_ref().map(Tls::ca_pem)

@@ -11,7 +11,7 @@ use crate::issuer::{Algorithm, Issuer, TokenBuilder};
 use crate::kubelet::{Mode, Volume};
 use crate::scratch::Scratch;
 use crate::sts::{Emulator, Link, Options, Role, TrustPolicy};
-use crate::tls::Tls;
+use crate::tls::Authority;
 
 mod pod_identity;
 
@@ -49,7 +49,7 @@ pub struct WorldBuilder {
     max_session: Duration,
     session_life: Option<Duration>,
     assumed_role_user: bool,
-    tls: bool,
+    tls: Option<Vec<String>>,
     algorithm: Algorithm,
     token_life: Duration,
     token_at_start: bool,
@@ -171,8 +171,13 @@ impl WorldBuilder {
     }
 
     /// STS speaks TLS, and `AWS_CA_BUNDLE` names its CA.
-    pub fn tls(mut self) -> Self {
-        self.tls = true;
+    pub fn tls(self) -> Self {
+        self.tls_for(&[])
+    }
+
+    /// As [`tls`](Self::tls), with a certificate that is good for these DNS names and addresses too.
+    pub fn tls_for(mut self, names: &[&str]) -> Self {
+        self.tls = Some(names.iter().map(ToString::to_string).collect());
         self
     }
 
@@ -219,7 +224,13 @@ impl WorldBuilder {
         let directory = self.volume.clone().unwrap_or_else(|| scratch.path().join("serviceaccount"));
         let volume = Volume::new(directory, self.mode, clock.clone())?;
         let issuer = Issuer::start_on(self.issuer_address, clock.clone()).await?;
-        let tls = self.tls.then(Tls::generate).transpose()?;
+        let tls = match &self.tls {
+            Some(names) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                Some(Authority::generate()?.server(&names)?)
+            }
+            None => None,
+        };
         let sts = Emulator::start(Options { listen: self.sts_address, tls, clock: clock.clone() }).await?;
         sts.set_session_life(self.session_life);
         sts.set_assumed_role_user(self.assumed_role_user);
@@ -274,7 +285,7 @@ impl Default for WorldBuilder {
             max_session: Duration::from_secs(3600),
             session_life: None,
             assumed_role_user: true,
-            tls: false,
+            tls: None,
             algorithm: Algorithm::default(),
             token_life: Duration::from_secs(86_400),
             token_at_start: true,

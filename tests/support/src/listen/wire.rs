@@ -9,13 +9,13 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     resetting: Arc<AtomicBool>,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, resetting: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(stream: TcpStream, resetting: Arc<AtomicBool>) -> Self {
         Self { stream, resetting }
     }
 }

@@ -18,6 +18,10 @@ pub struct Call {
     pub method: String,
     /// The `Host` header: whom the client believed that it was talking to.
     pub host: Option<String>,
+    /// Whether it came over TLS.
+    pub tls: bool,
+    /// The name in the TLS handshake, by which the certificate was chosen and checked; absent for an address.
+    pub server_name: Option<String>,
     pub action: Option<String>,
     pub role_arn: Option<String>,
     pub role_session_name: Option<String>,

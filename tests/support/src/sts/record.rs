@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hyper::HeaderMap;
 
 use crate::journal::Outcome;
+use crate::listen::Encrypted;
 use crate::sts::State;
 use crate::sts::calls::Call;
 use crate::sts::form::Form;
@@ -13,7 +14,13 @@ use crate::sts::tags::RequestedTags;
 use crate::sts::web_identity;
 
 impl State {
-    pub(super) fn record(&self, message: &Message<'_>, form: &Form, request_id: &str) -> Call {
+    pub(super) fn record(
+        &self,
+        message: &Message<'_>,
+        encrypted: Option<&Encrypted>,
+        form: &Form,
+        request_id: &str,
+    ) -> Call {
         let parameter = |name| form.value(name).map(str::to_owned);
         let authorization = Authorization::read(message).ok();
         let session = authorization.as_ref().and_then(|auth| self.sessions.of_key(&auth.access_key_id));
@@ -23,6 +30,8 @@ impl State {
             at: self.clock.now(),
             method: message.method.to_owned(),
             host: text_of(message.headers, "host"),
+            tls: encrypted.is_some(),
+            server_name: encrypted.and_then(|encrypted| encrypted.server_name.clone()),
             action: parameter("Action"),
             role_arn: parameter("RoleArn"),
             role_session_name: parameter("RoleSessionName"),

@@ -54,7 +54,7 @@ impl State {
         };
         let action = form.value("Action");
         let request_id = random::uuid();
-        let mut ticket = self.calls.begin(self.record(&message, &form, &request_id));
+        let mut ticket = self.calls.begin(self.record(&message, head.extensions.get(), &form, &request_id));
         let mut script = self.faults.take(action, form.value("RoleArn"));
         script.released().await;
         if !script.latency.is_zero() {
