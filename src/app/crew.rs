@@ -4,7 +4,7 @@
 //! new driver, and serves what it holds until that has something better, if it is the same IAM role: another role's
 //! credentials are somebody else's, and are dropped at once.
 
-use std::collections::HashMap;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::task::JoinSet;
 
+use crate::app::crew::files::Files;
 use crate::app::source::Source;
 use crate::authorization;
 use crate::authorization::Authorization;
@@ -23,7 +24,6 @@ use crate::clock::Clock;
 use crate::config::AuthorizationFile;
 use crate::config::PodNames;
 use crate::config::Role;
-use crate::config::SessionDuration;
 use crate::config::Source as Configured;
 use crate::credentials_file::Profile;
 use crate::metrics::Metrics;
@@ -35,8 +35,9 @@ use crate::roles::Table;
 use crate::shutdown::Phase;
 use crate::sts::client::Sts;
 use crate::token::watch::Kind;
-use crate::token::watch::Tokens;
-use crate::token::watch::watch as watch_token;
+
+mod files;
+mod report;
 
 /// What every driver is given.
 #[derive(Clone)]
@@ -62,7 +63,7 @@ pub(super) struct Means {
 pub(super) struct Crew {
     means: Means,
     members: Vec<Member>,
-    files: HashMap<(PathBuf, Kind), Followed>,
+    files: Files,
     tasks: JoinSet<()>,
     board: watch::Sender<Arc<Table>>,
     profiles: watch::Sender<Vec<Profile>>,
@@ -85,12 +86,6 @@ struct Asked {
     keeper: AbortHandle,
 }
 
-/// A token's file.
-struct Followed {
-    tokens: Tokens,
-    watch: AbortHandle,
-}
-
 impl Crew {
     /// Nobody yet; tables go to `board`, what a credentials file is to have to `profiles`.
     pub(super) fn new(
@@ -98,7 +93,7 @@ impl Crew {
         board: watch::Sender<Arc<Table>>,
         profiles: watch::Sender<Vec<Profile>>,
     ) -> Self {
-        let (members, files, tasks) = (Vec::new(), HashMap::new(), JoinSet::new());
+        let (members, files, tasks) = (Vec::new(), Files::default(), JoinSet::new());
         Self { means, members, files, tasks, board, profiles }
     }
 
@@ -139,33 +134,15 @@ impl Crew {
         for member in former {
             self.dismiss(member);
         }
-        self.forget_files();
+        let members = &self.members;
+        self.files.forget_all_but(|path| members.iter().any(|member| member.follows(path)));
         self.members.sort_by_key(|member| order.iter().position(|name| *name == member.role.name));
         let table = Table::new(self.members.iter().map(Member::entry).collect());
-        self.look_at_imds(&table);
+        if self.means.has_imds {
+            report::imds(&table);
+        }
         self.board.send_replace(Arc::new(table));
         self.profiles.send_replace(self.members.iter().filter_map(Member::profile).collect());
-    }
-
-    /// A metadata service that serves nobody is easily taken for one that fails.
-    fn look_at_imds(&self, table: &Table) {
-        if !self.means.has_imds {
-            return;
-        }
-        match table.imds_role() {
-            None => tracing::warn!(
-                code = "ImdsServesNoRole",
-                "the metadata service serves no role's credentials: none of several is called default. Mark the one that \
-                 it is to serve with `imds: true`"
-            ),
-            Some(entry) if entry.reader.role_arn().is_none() => tracing::warn!(
-                code = "ImdsRoleUnnamed",
-                role = entry.reader.role(),
-                "the metadata service serves no credentials: it lists a role by its IAM name, and nobody told the ARN of \
-                 this one. Write its `role_arn`"
-            ),
-            Some(_) => {}
-        }
     }
 
     /// Starts the driver of a role that is new, or is obtained in another way than before.
@@ -185,7 +162,7 @@ impl Crew {
         if before.is_none() {
             self.means.metrics.role_added(&role.name);
         }
-        self.tell(&role, before.is_some());
+        report::role(&role, &self.means, before.is_some());
         let driver = Driver {
             role: role.name.clone(),
             exchange: Arc::new(Source::new(
@@ -219,12 +196,13 @@ impl Crew {
         let hangups = from_now_on(&self.means.hangups);
         match &role.source {
             Configured::WebIdentity(settings) => {
-                let tokens = self.follow(settings.token_file.clone(), Kind::WebIdentity);
+                let tokens =
+                    self.files.follow(&settings.token_file, Kind::WebIdentity, &self.means, &mut self.tasks);
                 (Ground::Tokens(tokens, Kind::WebIdentity), hangups)
             }
             Configured::PodIdentity(settings) => match &settings.authorization_token_file {
                 Some(path) => {
-                    let tokens = self.follow(path.clone(), Kind::Authorization);
+                    let tokens = self.files.follow(path, Kind::Authorization, &self.means, &mut self.tasks);
                     (Ground::Tokens(tokens, Kind::Authorization), hangups)
                 }
                 None => (Ground::nothing(), hangups),
@@ -235,36 +213,6 @@ impl Crew {
                 (Ground::Role(chain.from.clone(), from.handout.clone()), from_now_on(&from.relay))
             }
         }
-    }
-
-    /// One watch for each file, however many roles start from it.
-    fn follow(&mut self, path: PathBuf, kind: Kind) -> Tokens {
-        let Means { metrics, beat, clock, .. } = &self.means;
-        let tasks = &mut self.tasks;
-        let followed = self.files.entry((path.clone(), kind)).or_insert_with(|| {
-            let (watch, tokens) = watch_token(path, kind, metrics.clone(), beat.clone(), clock.clone());
-            Followed { tokens, watch: tasks.spawn(watch.run()) }
-        });
-        followed.tokens.clone()
-    }
-
-    /// Files that no role starts from any more.
-    fn forget_files(&mut self) {
-        let members = &self.members;
-        let is_used = |path: &PathBuf| {
-            members.iter().any(|member| match &member.role.source {
-                Configured::WebIdentity(settings) => settings.token_file == *path,
-                Configured::PodIdentity(settings) => settings.authorization_token_file.as_ref() == Some(path),
-                Configured::Chain(_) => false,
-            })
-        };
-        self.files.retain(|(path, _), followed| {
-            let is_used = is_used(path);
-            if !is_used {
-                followed.watch.abort();
-            }
-            is_used
-        });
     }
 
     /// The authorization token that this role alone asks for.
@@ -298,37 +246,17 @@ impl Crew {
         }
         self.means.metrics.role_removed(&member.role.name);
     }
-
-    fn tell(&self, role: &Role, is_changed: bool) {
-        let session = match &role.source {
-            Configured::WebIdentity(settings) => Some(&settings.session),
-            Configured::Chain(chain) => chain.steps.last().map(|step| &step.session),
-            Configured::PodIdentity(_) => None,
-        };
-        let seconds = session.and_then(|session| match session.duration {
-            SessionDuration::Fixed(duration) => Some(duration.as_secs()),
-            SessionDuration::Max => None,
-        });
-        let session_name = session.map(|session| session.name.fill(&self.means.pod).as_str().to_owned());
-        tracing::info!(
-            role = role.name,
-            role_arn = role.arn().map(|arn| arn.as_str()),
-            source = role.source.kind(),
-            from = role.from(),
-            session_name,
-            session_seconds = seconds,
-            sts_endpoint = self.means.sts.as_ref().map(Sts::endpoint),
-            "{}",
-            if is_changed {
-                "the role is obtained in another way from now on"
-            } else {
-                "keeping credentials fresh"
-            },
-        );
-    }
 }
 
 impl Member {
+    fn follows(&self, path: &Path) -> bool {
+        match &self.role.source {
+            Configured::WebIdentity(settings) => settings.token_file == path,
+            Configured::PodIdentity(settings) => settings.authorization_token_file.as_deref() == Some(path),
+            Configured::Chain(_) => false,
+        }
+    }
+
     /// A role that asks for a token of its own is in no file: whoever may read that could have it without.
     fn profile(&self) -> Option<Profile> {
         let name = self.role.name.clone();

@@ -88,6 +88,16 @@ impl SessionNameTemplate {
     }
 }
 
+impl SessionNameTemplate {
+    /// Whether these names are all that it takes.
+    pub fn is_told_by(&self, names: &PodNames) -> bool {
+        self.0.iter().all(|piece| match piece {
+            Piece::Text(_) => true,
+            Piece::Name(placeholder) => names.name(*placeholder).is_some(),
+        })
+    }
+}
+
 impl Placeholder {
     const ALL: [(&'static str, Self); 5] = [
         ("namespace", Self::Namespace),
