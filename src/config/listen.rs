@@ -24,6 +24,7 @@ use crate::config::settings::ALLOW_UNAUTHENTICATED;
 use crate::config::settings::IMDS;
 use crate::config::settings::LISTEN;
 use crate::config::settings::PORT;
+use crate::config::settings::ROLES_FILE;
 use crate::contract::CONTAINER_ADDRESSES;
 use crate::contract::DEFAULT_ADMIN_PORT;
 use crate::contract::DEFAULT_PORT;
@@ -167,7 +168,9 @@ fn allow_unauthenticated(
             }
         }
     }
-    if !has_authorization {
+    if !has_authorization && parser.given(&ROLES_FILE).is_some() {
+        // A role of the file may ask for a token of its own, which IMDS then gives it without.
+    } else if !has_authorization {
         let message = format!("{} does nothing: no authorization token is set", given.spelling);
         parser.warn("AllowUnauthenticatedIdle", message);
     } else if listeners.iter().all(|listener| listener.allow_unauthenticated) {
