@@ -148,7 +148,9 @@ impl Crew {
     /// Starts the driver of a role that is new, or is obtained in another way than before.
     fn engage(&mut self, role: Role, before: Option<Member>) -> Member {
         let role_arn = role.arn().map(|arn| arn.as_str().to_owned());
-        let same_arn = before.as_ref().filter(|member| member.role.arn() == role.arn());
+        // Of one whose ARN nobody told, nobody can say that it is the same.
+        let is_same = |member: &&Member| role_arn.is_some() && member.role.arn() == role.arn();
+        let same_arn = before.as_ref().filter(is_same);
         let (publisher, reader) = match same_arn {
             Some(member) => cache::successor(&member.reader, role_arn.as_deref()),
             None => {
@@ -156,7 +158,9 @@ impl Crew {
                 cache::role(&role.name, role_arn.as_deref(), clock.read(), not_yet(clock))
             }
         };
-        let (handout, handouts) = watch::channel(Handout::default());
+        // What starts from here goes on with what is held, and so does whoever keeps it elsewhere.
+        let held = same_arn.and_then(|member| member.handout.borrow().held.clone());
+        let (handout, handouts) = watch::channel(Handout::of(held));
         let (relay, relays) = watch::channel(0);
         let (ground, hangups) = self.ground(&role);
         if before.is_none() {

@@ -13,12 +13,19 @@ use saphyr_parser::ScalarStyle;
 
 /// Nothing of ours is deeper than a policy in a step of a chain.
 const DEEPEST: usize = 24;
+/// Values in all, those that aliases repeat counted each time: two hundred roles with chains have fewer.
+const MOST: usize = 100_000;
+/// Keys in one mapping.
+const MOST_KEYS: usize = 1000;
 
 /// One value, with the line on which it begins.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) line: usize,
     pub(super) value: Value,
+    /// How many values it is, and how deep, aliases followed: whoever walks it must come to an end.
+    size: usize,
+    height: usize,
 }
 
 #[derive(Debug)]
@@ -88,7 +95,7 @@ impl Builder {
                 }
                 let is_empty = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null");
                 let value = if is_empty { Value::Empty } else { Value::Text(text.into_owned()) };
-                self.put(Rc::new(Node { line, value }), anchor)?;
+                self.put(Rc::new(Node { line, value, size: 1, height: 1 }), anchor)?;
             }
             Event::SequenceStart(anchor, tag) => {
                 self.begin(Value::List(Vec::new()), anchor, tag.is_some(), line)?;
@@ -122,7 +129,7 @@ impl Builder {
         if self.open.len() == DEEPEST {
             return Err(malformed(line, "it is nested too deeply"));
         }
-        self.open.push(Open { node: Node { line, value }, anchor, key: None });
+        self.open.push(Open { node: Node { line, value, size: 1, height: 1 }, anchor, key: None });
         Ok(())
     }
 
@@ -134,6 +141,9 @@ impl Builder {
         else {
             return Err(malformed(line, "a key stands outside a mapping"));
         };
+        if entries.len() == MOST_KEYS {
+            return Err(malformed(line, "the mapping has more than 1000 keys"));
+        }
         if let Some((earlier, _)) = entries.iter().find(|(key, _)| key.name == text) {
             let why = format!("the key {text:?} is there twice, first on line {}", earlier.line);
             return Err(Malformed { line, why });
@@ -145,6 +155,19 @@ impl Builder {
     fn put(&mut self, node: Rc<Node>, anchor: usize) -> Result<(), Malformed> {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
+        }
+        if let Some(Open { node: around, .. }) = self.open.last_mut() {
+            around.size = around.size.saturating_add(node.size);
+            around.height = around.height.max(node.height + 1);
+            if around.size > MOST {
+                return Err(malformed(
+                    node.line,
+                    "with what its aliases repeat it has more than 100,000 values",
+                ));
+            }
+            if around.height > DEEPEST {
+                return Err(malformed(node.line, "it is nested too deeply"));
+            }
         }
         match self.open.last_mut() {
             None => self.root = Some(node),
@@ -228,6 +251,16 @@ mod tests {
             assert!(malformed.why.contains(why), "{text:?}: {malformed:?}");
             assert_eq!(malformed.line, line, "{text:?}: {malformed:?}");
         }
+        let chain = |item: fn(usize) -> String| {
+            let lines: String = (1..60).map(|n| format!("a{n}: &a{n} {}\n", item(n - 1))).collect();
+            parse(&format!("a0: &a0 [x]\n{lines}")).unwrap_err().why
+        };
+        assert!(chain(|n| format!("[*a{n}]")).contains("too deeply"));
+        assert!(
+            chain(|n| format!("[*a{n}, *a{n}, *a{n}, *a{n}, *a{n}, *a{n}]")).contains("more than 100,000")
+        );
+        let keys: String = (0..1001).map(|n| format!("k{n}: x\n")).collect();
+        assert!(parse(&keys).unwrap_err().why.contains("1000 keys"));
         assert!(parse(&format!("{}{}", "[".repeat(40), "]".repeat(40))).is_err());
         assert!(parse(&"[".repeat(100_000)).is_err());
     }

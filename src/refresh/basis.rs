@@ -54,6 +54,13 @@ pub(super) struct Seen {
     pub(super) problem: Option<Trouble>,
 }
 
+impl Handout {
+    /// To begin with.
+    pub fn of(held: Option<Arc<Handed>>) -> Self {
+        Self { changes: u64::from(held.is_some()), held, problem: None }
+    }
+}
+
 impl Ground {
     pub fn nothing() -> Self {
         Self::Nothing { is_new: true }

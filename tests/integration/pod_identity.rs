@@ -196,3 +196,26 @@ async fn the_address_of_the_sidecar_itself_is_no_source() {
     assert_eq!(process.exit().await.unwrap().code(), Some(64));
     assert!(process.output().contains("a listener of irsa-sidecar itself"), "{}", process.output());
 }
+
+/// The agent does not say whose credentials it gives, so another endpoint's may be anybody's: what the one before gave is
+/// not served under the name for a moment longer.
+#[tokio::test]
+async fn what_one_endpoint_gave_is_not_served_once_another_is_asked() {
+    let pod = Pod::new().await;
+    let path = pod.world.directory().join("roles.yaml");
+    let write = |endpoint: &str| {
+        let role = format!(
+            "roles:\n  - name: default\n    source: {{ pod_identity: {{ endpoint: \"{endpoint}\" }} }}\n"
+        );
+        fs::write(&path, role).unwrap();
+    };
+    let (one, other) =
+        (PodIdentity::builder().container().start().await.unwrap(), PodIdentity::start().await.unwrap());
+    other.inject(PodFault::untrusted_role());
+    write(&one.url());
+    let mut sidecar = Sidecar::start_in(pod.env(), &["--roles-file", path.to_str().unwrap()]).await;
+    sidecar.wait_until_ready().await;
+    write(&other.url());
+    sidecar.process.line_with("the roles file changed").await.unwrap();
+    assert_eq!(sidecar.credentials().await.status, 503);
+}
