@@ -40,7 +40,7 @@ pub(super) enum Refusal {
     MethodNotAllowed,
     #[error("the path is not percent-encoded UTF-8")]
     PathInvalid,
-    #[error("nothing is served under this path: use /v1/credentials")]
+    #[error("nothing is served under this path: use /v1/credentials, or /v1/credentials/ROLE")]
     PathUnknown,
     #[error("nothing is served under this path: use /live, /ready, /metrics or /status")]
     AdminPathUnknown,

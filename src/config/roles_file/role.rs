@@ -1,5 +1,7 @@
 //! One entry of `roles`.
 
+use std::path::PathBuf;
+
 use crate::config::authorization::AuthorizationFile;
 use crate::config::duration::parse_session_duration;
 use crate::config::mistake::Reason;
@@ -16,10 +18,12 @@ use crate::config::roles_file::fields::Field;
 use crate::config::roles_file::fields::Fields;
 use crate::config::roles_file::fields::Place;
 use crate::config::roles_file::fields::Report;
+use crate::config::roles_file::fields::absolute_path;
 use crate::config::roles_file::session::ROLE_ARN_EXAMPLE;
 use crate::config::roles_file::session::policies;
 use crate::config::roles_file::session::role_arn;
 use crate::config::session_name::SessionNameTemplate;
+use crate::config::types::RoleArn;
 use crate::config::yaml::Value;
 use crate::contract::DEFAULT_SESSION_DURATION;
 use crate::contract::ENV_ROLE_ARN;
@@ -27,6 +31,7 @@ use crate::contract::ENV_WEB_IDENTITY_TOKEN_FILE;
 
 const NAME_EXAMPLE: &str = "name: reports";
 const SOURCE_EXAMPLE: &str = "source: pod_identity";
+const TOKEN_FILE_EXAMPLE: &str = "source: { web_identity: { token_file: /path/token } }";
 const MAX_NAME: usize = 64;
 /// What is said in the steps of a chain, and not beside it.
 const OF_STEPS: [&str; 5] = ["role_arn", "session_name", "session_duration", "policy", "policy_arns"];
@@ -39,7 +44,7 @@ pub(super) struct Placed {
 
 /// Where a role without a chain gets its credentials.
 enum Origin {
-    WebIdentity { token_file: Option<std::path::PathBuf> },
+    WebIdentity { token_file: Option<PathBuf> },
     PodIdentity(Option<PodIdentity>),
 }
 
@@ -79,6 +84,26 @@ fn refuse_beside_a_chain(fields: &mut Fields<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// What an entry says of its session, whatever its source.
+struct Asked {
+    role_arn: Option<RoleArn>,
+    name: Option<SessionNameTemplate>,
+    duration: Option<SessionDuration>,
+    policy: Option<String>,
+    policy_arns: Vec<String>,
+}
+
+impl Asked {
+    fn take(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Self {
+        let role_arn = role_arn(fields, report);
+        let name = fields.parse("session_name", "session_name: \"{namespace}-{pod}\"", template, report);
+        let duration =
+            fields.parse("session_duration", "session_duration: 1h", parse_session_duration, report);
+        let (policy, policy_arns) = policies(fields, report);
+        Self { role_arn, name, duration, policy, policy_arns }
+    }
+}
+
 /// A role that starts from no other.
 fn alone(
     fields: &mut Fields<'_>,
@@ -90,64 +115,55 @@ fn alone(
         Some(field) => origin(&field, defaults, report),
         None => Some(Origin::WebIdentity { token_file: None }),
     };
-    let arn = role_arn(fields, report);
-    let has_arn = fields.has("role_arn");
-    let of_session = ["session_name", "session_duration", "policy", "policy_arns"];
-    let given: Vec<&str> = of_session.into_iter().filter(|key| fields.has(key)).collect();
-    let session_name = fields.parse("session_name", "session_name: \"{namespace}-{pod}\"", template, report);
-    let duration = fields.parse("session_duration", "session_duration: 1h", parse_session_duration, report);
-    let (policy, policy_arns) = policies(fields, report);
+    let asked = Asked::take(fields, report);
     match origin? {
         Origin::PodIdentity(settings) => {
-            for key in given {
+            for key in OF_STEPS.into_iter().filter(|key| *key != "role_arn" && fields.has(key)) {
                 let why = "the Pod Identity association decides it, and not whoever asks the agent";
-                let place = fields.place_of(key);
-                report.wrong(&place, None, Reason::from(why).mend("Leave it out"), "");
+                report.wrong(&fields.place_of(key), None, Reason::from(why).mend("Leave it out"), "");
             }
-            Some(Source::PodIdentity(PodIdentity { role_arn: arn, ..settings? }))
+            Some(Source::PodIdentity(PodIdentity { role_arn: asked.role_arn, ..settings? }))
         }
         Origin::WebIdentity { token_file } => {
-            let role_arn = arn.or_else(|| defaults.role_arn.clone().filter(|_| !has_arn));
-            if role_arn.is_none() && !has_arn {
-                let why = format!(
-                    "it has no role_arn, and {ENV_ROLE_ARN}, which would stand in for it, is not set"
-                );
-                report.wrong(fields.place(), None, why.into(), ROLE_ARN_EXAMPLE);
-            }
             let token_file = token_file.or_else(|| defaults.token_file.clone());
-            if token_file.is_none() {
-                let why = format!(
-                    "there is no web identity token for it: {ENV_WEB_IDENTITY_TOKEN_FILE} is not set"
-                );
-                report.wrong(
-                    fields.place(),
-                    None,
-                    why.into(),
-                    "source: { web_identity: { token_file: /path/token } }",
-                );
-            }
-            let overruled = defaults.overrule(session_name.as_ref(), duration);
+            let overruled = defaults.overrule(asked.name.as_ref(), asked.duration);
             if let (Some(name), false) = (name, overruled.is_empty()) {
                 let message = format!("{overruled} is set and beats what the roles file says for {name}");
                 report.warn("RolesFileOverruled", message);
             }
-            let session = Session {
-                role_arn: role_arn?,
-                name: defaults
-                    .fixed_session_name
-                    .clone()
-                    .or(session_name)
-                    .unwrap_or_else(|| defaults.session_name()),
-                duration: defaults
-                    .session_duration
-                    .or(duration)
-                    .unwrap_or(SessionDuration::Fixed(DEFAULT_SESSION_DURATION)),
-                policy,
-                policy_arns,
-            };
-            Some(Source::WebIdentity(WebIdentity { token_file: token_file?, session }))
+            web_identity(fields, asked, token_file, defaults, report).map(Source::WebIdentity)
         }
     }
+}
+
+/// What the entry does not say, the environment does; some of it it says for all.
+fn web_identity(
+    fields: &Fields<'_>,
+    asked: Asked,
+    token_file: Option<PathBuf>,
+    defaults: &Defaults,
+    report: &mut Report<'_>,
+) -> Option<WebIdentity> {
+    let has_arn = fields.has("role_arn");
+    let role_arn = asked.role_arn.or_else(|| defaults.role_arn.clone().filter(|_| !has_arn));
+    if role_arn.is_none() && !has_arn {
+        let why = format!("it has no role_arn, and {ENV_ROLE_ARN}, which would stand in for it, is not set");
+        report.wrong(fields.place(), None, why.into(), ROLE_ARN_EXAMPLE);
+    }
+    if token_file.is_none() {
+        let why = format!("there is no web identity token for it: {ENV_WEB_IDENTITY_TOKEN_FILE} is not set");
+        report.wrong(fields.place(), None, why.into(), TOKEN_FILE_EXAMPLE);
+    }
+    let name = defaults.fixed_session_name.clone().or(asked.name);
+    let duration = defaults.session_duration.or(asked.duration);
+    let session = Session {
+        role_arn: role_arn?,
+        name: name.unwrap_or_else(|| defaults.session_name()),
+        duration: duration.unwrap_or(SessionDuration::Fixed(DEFAULT_SESSION_DURATION)),
+        policy: asked.policy,
+        policy_arns: asked.policy_arns,
+    };
+    Some(WebIdentity { token_file: token_file?, session })
 }
 
 fn origin(field: &Field<'_>, defaults: &Defaults, report: &mut Report<'_>) -> Option<Origin> {
@@ -216,10 +232,10 @@ fn pod_identity_of(field: &Field<'_>, defaults: &Defaults, report: &mut Report<'
 }
 
 /// It must be there, and good, when the roles file is read; later it is followed.
-fn authorization_token_file(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Option<std::path::PathBuf> {
+fn authorization_token_file(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Option<PathBuf> {
     let example = "authorization_token_file: /etc/irsa-sidecar/reports-token";
     let field = fields.take("authorization_token_file", report)?;
-    let path = field.parse(example, crate::config::roles_file::fields::absolute_path, report)?;
+    let path = field.parse(example, absolute_path, report)?;
     match AuthorizationFile::at(path.clone(), report.label(&field.place)).read() {
         Ok((_, warnings)) => report.warnings.extend(warnings),
         Err(mistake) => report.mistakes.push(mistake),

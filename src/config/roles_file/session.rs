@@ -1,5 +1,7 @@
 //! What STS is asked for: the fields that a role and a step of a chain have in common.
 
+use std::rc::Rc;
+
 use serde_json::Map;
 use serde_json::Value as Json;
 
@@ -8,6 +10,7 @@ use crate::config::roles_file::fields::Field;
 use crate::config::roles_file::fields::Fields;
 use crate::config::roles_file::fields::Report;
 use crate::config::types::RoleArn;
+use crate::config::yaml::Key;
 use crate::config::yaml::Node;
 use crate::config::yaml::Value;
 
@@ -91,8 +94,7 @@ fn json(node: &Node) -> Json {
         Value::Text(text) => Json::String(text.clone()),
         Value::List(items) => Json::Array(items.iter().map(|item| json(item)).collect()),
         Value::Map(entries) => {
-            let entry =
-                |(key, node): &(crate::config::yaml::Key, std::rc::Rc<Node>)| (key.name.clone(), json(node));
+            let entry = |(key, node): &(Key, Rc<Node>)| (key.name.clone(), json(node));
             Json::Object(entries.iter().map(entry).collect::<Map<_, _>>())
         }
     }
