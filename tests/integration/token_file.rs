@@ -5,6 +5,7 @@ use std::time::Duration;
 use support::kubelet::Corruption;
 use support::kubelet::Mode;
 use support::process::Signal;
+use support::sts::TokenSeen;
 use support::world::World;
 use tokio::task::JoinSet;
 
@@ -25,6 +26,18 @@ async fn a_token_that_is_not_there_yet_is_waited_for() {
     assert_eq!(body.json().unwrap()["code"], "TokenMissing");
     world.rotate_token().unwrap();
     sidecar.wait_until_ready().await;
+}
+
+/// The news of a rotation takes a tenth of a second; an exchange that begins meanwhile reads the file itself.
+#[tokio::test]
+async fn sighup_right_after_a_rotation_exchanges_the_new_token() {
+    let world = World::start().await.unwrap();
+    let mut sidecar = Sidecar::start(&world).await;
+    sidecar.wait_until_ready().await;
+    let token = world.rotate_token().unwrap();
+    sidecar.process.signal(Signal::HUP).unwrap();
+    let calls = world.sts.wait_for_calls(2).await.unwrap();
+    assert_eq!(calls[1].token, Some(TokenSeen::of(&token)));
 }
 
 #[tokio::test]
