@@ -167,9 +167,9 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
 fn mend(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::AccessDenied => Some(
-            "Both sides must allow it: the policies of the role before it, sts:AssumeRole on this one, and this one's trust \
-             policy that role, with its conditions (sts:ExternalId); sts:TagSession for tags, sts:SetSourceIdentity for a \
-             source identity.",
+            "Both sides must allow it: the role before it needs a policy with sts:AssumeRole on this one, and this one's \
+             trust policy must trust that role, on conditions that are met (sts:ExternalId); tags need sts:TagSession on \
+             both sides, a source identity sts:SetSourceIdentity.",
         ),
         ErrorKind::ExpiredToken => {
             Some("The credentials before it had expired; it is tried again as soon as there are new ones.")
