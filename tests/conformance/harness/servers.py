@@ -11,12 +11,17 @@ from harness.ports import free_port
 from minio import toolchain as minio
 
 
+CHAIN = ["arn:aws:iam::444455556666:role/partner-ingest", "arn:aws:iam::777788889999:role/partner-archive"]
+"""Roles that trust the one before them, the first the emulator's own."""
+
+
 class Emulator:
     """tests/support's token issuer, token volume and STS: verifies tokens and signatures, and obeys levers."""
 
     def __init__(self, children, binary, directory):
         # Its ports are its own choice; its first line tells them.
-        self._child = children.start([str(binary)], {"TMPDIR": str(directory)}, directory, "emulator")
+        argv = [str(binary), *(f"--chain={arn}" for arn in CHAIN)]
+        self._child = children.start(argv, {"TMPDIR": str(directory)}, directory, "emulator")
         announced = Path(directory) / "emulator.stdout"
         line = children.wait_until("the STS emulator to be ready", lambda: _whole_line(announced, self._child))
         described = json.loads(line)

@@ -3,7 +3,7 @@
 | column | what must be true |
 |---|---|
 | two containers | two clients, each with its own role's URL and token, are two sessions; with the other's token the SDK raises and signs nothing |
-| chain | at moto: a client of the chained role is a session of its last step, whose credentials STS gave to the one before it |
+| chain | at the emulator, which verifies signatures and trust policies, and at moto: a client of the chained role is a session of its last step, and each link was signed with what the one before gave |
 | session policy | at MinIO, which enforces it: a role with a policy that only reads gets what another role puts, and may not put |
 """
 
@@ -15,12 +15,11 @@ from pathlib import Path
 from harness.application import Raised
 from harness.children import Command, Failed
 from harness.relay import Relay
-from harness.servers import Minio, Moto
+from harness.servers import CHAIN, Minio, Moto
 from harness.stage import Stage
 from harness.story import must, stores
 
 BUCKET = "conformance"
-STEPS = ["arn:aws:iam::444455556666:role/partner-ingest", "arn:aws:iam::777788889999:role/partner-archive"]
 READ_ONLY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": ["arn:aws:s3:::*"]}],
@@ -91,19 +90,23 @@ class Sharing:
             raise Failed("with the other container's token it got credentials all the same")
         must(len(witness.signed_with()) == signed, "with the other container's token it signed a request")
 
-    # ---- A chain, at moto ----
+    # ---- A chain ----
 
     def _chain(self):
+        self._chain_at("emulator", self._stage.emulator.port)
         moto = Moto(self._children, Command(**self._spec["moto"]), self._stage.directory)
-        chain = {"from": "default", "steps": [{"role_arn": arn, "tags": {"team": "data"}} for arn in STEPS]}
+        self._chain_at("moto", moto.port)
+
+    def _chain_at(self, name, port):
+        chain = {"from": "default", "steps": [{"role_arn": arn, "tags": {"team": "data"}} for arn in CHAIN]}
         roles = [{"name": "default"}, {"name": "partner", "chain": chain}]
-        sidecar = self._sidecar("sidecar-chain", moto.port, self._stage.emulator.role_arn, roles)
-        witness = Relay(moto.port)
-        arn = self._client("client-chain", sidecar, "partner").call("who", endpoint=witness.url)
-        wanted = STEPS[-1].replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
-        must(arn.startswith(f"{wanted}/"), f"the client of the chain is {arn}")
+        sidecar = self._sidecar(f"sidecar-chain-{name}", port, self._stage.emulator.role_arn, roles)
+        witness = Relay(port)
+        arn = self._client(f"client-chain-{name}", sidecar, "partner").call("who", endpoint=witness.url)
+        wanted = CHAIN[-1].replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
+        must(arn.startswith(f"{wanted}/"), f"at {name} the client of the chain is {arn}")
         issued = sidecar.sts.issued()
-        must(len(issued) == 1 + len(STEPS), f"STS gave out {len(issued)} sessions, not one for each link")
+        must(len(issued) == 1 + len(CHAIN), f"{name} gave out {len(issued)} sessions, not one for each link")
         # The first exchange is of the token and signed by nobody; each other by what the one before gave.
         must(sidecar.sts.signed_with() == issued[:-1], "the links were not signed with what the ones before gave")
         must(witness.signed_with() == issued[-1:], "the client did not use the last link's credentials")

@@ -41,6 +41,10 @@ struct Arguments {
     #[arg(long = "role", value_name = "ARN", default_value = world::ROLE_ARN)]
     roles: Vec<String>,
 
+    /// A role that trusts the one before it, the first of them the first role; may be given several times
+    #[arg(long = "chain", value_name = "ARN")]
+    chain: Vec<String>,
+
     /// The roles' trust policy, as IAM's JSON; ${ISSUER_HOST} and ${PROVIDER_ARN} are filled in
     #[arg(long, value_name = "FILE")]
     trust_policy: Option<PathBuf>,
@@ -187,6 +191,7 @@ impl Arguments {
         let (namespace, name) = self.service_account;
         let mut builder = World::builder()
             .roles(self.roles)
+            .chain(self.chain)
             .service_account(&namespace, &name)
             .max_session(self.max_session)
             .token_life(self.token_seconds)
