@@ -67,9 +67,9 @@ impl Container {
         match admit(&self.board.now(), caller, door, head) {
             // That there is no such role is no reason to wait for a body.
             Ok(_)
-            | Err(Denied::Refused(Refusal::RoleUnknown | Refusal::PathUnknown | Refusal::PathInvalid)) => {
-                Ok(())
-            }
+            | Err(Denied::Refused(
+                Refusal::RoleNotNamed | Refusal::RoleUnknown | Refusal::PathUnknown | Refusal::PathInvalid,
+            )) => Ok(()),
             Err(Denied::Refused(refusal)) => Err(refusal),
             Err(Denied::Mismatch(_)) => Err(Refusal::AuthorizationTokenMismatch),
         }
@@ -100,7 +100,7 @@ fn admit<'a>(
 fn find<'a>(table: &'a Table, path: &str) -> Result<&'a Entry, Refusal> {
     let rest = path.strip_prefix(contract::PATH_CREDENTIALS).ok_or(Refusal::PathUnknown)?;
     match rest {
-        "" | "/" => table.default_role().ok_or(Refusal::RoleUnknown),
+        "" | "/" => table.default_role().ok_or(Refusal::RoleNotNamed),
         _ => {
             let segment = rest.strip_prefix('/').filter(|segment| !segment.contains('/'));
             let role = decode(segment.ok_or(Refusal::PathUnknown)?)?;

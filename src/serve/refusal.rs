@@ -46,6 +46,8 @@ pub(super) enum Refusal {
     AdminPathUnknown,
     #[error("there is no role of this name: `irsa-sidecar` keeps those of its settings alone")]
     RoleUnknown,
+    #[error("there are several roles, and none is called default: ask for /v1/credentials/ROLE")]
+    RoleNotNamed,
     #[error("a request with a body is not answered: these paths take none")]
     BodyNotAccepted,
     #[error("the metadata service is switched off: IRSA_SIDECAR_IMDS is off")]
@@ -95,9 +97,11 @@ impl Refusal {
             Self::MethodNotAllowed | Self::MetadataMethodNotAllowed | Self::SessionByPutAlone => {
                 StatusCode::METHOD_NOT_ALLOWED
             }
-            Self::PathUnknown | Self::AdminPathUnknown | Self::RoleUnknown | Self::MetadataUnknown => {
-                StatusCode::NOT_FOUND
-            }
+            Self::PathUnknown
+            | Self::AdminPathUnknown
+            | Self::RoleNotNamed
+            | Self::RoleUnknown
+            | Self::MetadataUnknown => StatusCode::NOT_FOUND,
             Self::BodyNotAccepted => StatusCode::PAYLOAD_TOO_LARGE,
             // Clients try again after this, and not after a 403.
             Self::AuthorizationTokenBusy => StatusCode::SERVICE_UNAVAILABLE,
@@ -122,6 +126,7 @@ impl Refusal {
             }
             Self::PathInvalid => "PathInvalid",
             Self::PathUnknown | Self::AdminPathUnknown | Self::MetadataUnknown => "PathUnknown",
+            Self::RoleNotNamed => "RoleNotNamed",
             Self::RoleUnknown => "RoleUnknown",
             Self::BodyNotAccepted => "BodyNotAccepted",
             Self::ImdsOff => "ImdsOff",

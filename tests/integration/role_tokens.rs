@@ -64,3 +64,13 @@ async fn a_role_that_is_not_there_asks_for_what_holds_for_all() {
     assert_eq!(asked(&server, 0, "nobody", Some(OF_REPORTS)).await.0, 403);
     assert_eq!(asked(&server, 0, "nobody", Some(ALL)).await, (404, "RoleUnknown".to_owned()));
 }
+
+#[tokio::test]
+async fn where_none_of_several_roles_is_called_default_one_must_be_named() {
+    let server = start_each(&[("a", None), ("b", None)], None, false);
+    (0..2).for_each(|role| server.publish(role));
+    let response = get(server.addresses[0], "/v1/credentials").await;
+    assert_eq!(status(&response), 404);
+    assert!(response.contains("RoleNotNamed") && response.contains("/v1/credentials/ROLE"), "{response}");
+    assert_eq!(status(&get(server.addresses[0], "/v1/credentials/b").await), 200);
+}
