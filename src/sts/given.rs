@@ -59,7 +59,7 @@ pub(crate) fn without_secret(error: ExchangeError, secret: &Secret) -> ExchangeE
     if !repeats {
         return error;
     }
-    ExchangeError { message: "STS's words repeat the token and are not shown".to_owned(), ..error }
+    ExchangeError { message: "what was answered repeats a secret, and is not shown".to_owned(), ..error }
 }
 
 /// On one line, and not too long.
