@@ -191,3 +191,74 @@ async fn at_the_start_a_wrong_file_is_told_whole_with_its_lines() {
         assert!(output.contains(part), "{part}: {output}");
     }
 }
+
+/// Clients take the first of the list, so there is one: the role that is marked, else `default`.
+#[tokio::test]
+async fn the_metadata_service_serves_the_role_that_is_marked_as_it_changes() {
+    let world = world().await;
+    let (app, reports) = (role("default", APP, ""), role("reports", REPORTS, "    imds: true\n"));
+    let mut map = ConfigMap::new(world.directory().join("map"), &file(&[app.clone(), reports]));
+    let arguments = ["--roles-file", map.path().to_str().unwrap(), "--listen=127.0.0.1:0,imds=127.0.0.1:0"]
+        .map(str::to_owned);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut sidecar = Sidecar::start_with(&world, &arguments, &[]).await;
+    let line = sidecar.process.line_with(r#""endpoint":"imds""#).await.unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let imds = line["address"].as_str().unwrap().parse().unwrap();
+    sidecar.wait_until_ready().await;
+    let get = async |path: &str| {
+        let path = format!("/latest/meta-data/iam/{path}");
+        raw::get(imds, &path).await.unwrap()
+    };
+    assert_eq!(get("security-credentials/").await.text(), "reports");
+    assert_eq!(get("security-credentials/app").await.status, 404, "the other role is none of its");
+    let key = get("security-credentials/reports").await.json().unwrap()["AccessKeyId"].clone();
+    assert_eq!(key, served(&sidecar, "reports").await.1["AccessKeyId"]);
+    assert!(get("info").await.text().contains("instance-profile/reports"));
+
+    map.update(&file(&[app, role("reports", REPORTS, "")]));
+    sidecar.process.line_with("the roles file changed").await.unwrap();
+    assert_eq!(get("security-credentials/").await.text(), "app");
+    assert_eq!(get("security-credentials/reports").await.status, 404);
+    assert_eq!(served(&sidecar, "reports").await.1["AccessKeyId"], key, "it was not disturbed");
+
+    // Several roles, none of them marked or called default: nobody's, and said so.
+    map.update(&file(&[role("a", APP, ""), role("b", REPORTS, "")]));
+    sidecar.process.line_with("ImdsServesNoRole").await.unwrap();
+    assert_eq!(get("security-credentials/").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_roles_own_token_is_followed_and_comes_and_goes_with_the_file() {
+    let world = world().await;
+    let token = world.directory().join("own-token");
+    fs::write(&token, "the first token of its own").unwrap();
+    let own = format!("    authorization_token_file: {}\n", token.display());
+    let mut map = ConfigMap::new(world.directory().join("map"), &file(&[role("default", APP, &own)]));
+    let mut sidecar = start(&world, &map.path()).await;
+    sidecar.wait_until_ready().await;
+    let container = sidecar.container;
+    let status = async |token: Option<&str>| {
+        let mut client = raw::RawClient::connect(container).await.unwrap();
+        let headers: Vec<_> = token.map(|token| ("Authorization", token)).into_iter().collect();
+        client.request("GET", "/v1/credentials", &headers).await.unwrap().status
+    };
+    assert_eq!(status(None).await, 403);
+    assert_eq!(status(Some("the first token of its own")).await, 200);
+    fs::write(&token, "the second token of its own").unwrap();
+    assert_eq!(status(Some("the second token of its own")).await, 200, "read when it came");
+    assert_eq!(status(Some("the third token of its own")).await, 403);
+
+    // A file that names no token lets nobody in that had one before; one that asks for none lets everybody in.
+    map.update(&file(&[role("default", APP, "    authorization_token_file: /nowhere/token\n")]));
+    sidecar.process.line_with("RolesFileUnusable").await.unwrap();
+    assert_eq!(status(None).await, 403);
+    map.update(&file(&[role("default", APP, "")]));
+    sidecar.process.line_with("the roles file changed").await.unwrap();
+    assert_eq!(status(None).await, 200);
+    map.update(&file(&[role("default", APP, &own)]));
+    sidecar.process.lines_with("the roles file changed", 2).await.unwrap();
+    assert_eq!(status(None).await, 403);
+    let exchanges = world.sts.calls().len();
+    assert_eq!(exchanges, 1, "who may have it is no matter of how it is obtained");
+}
