@@ -190,12 +190,16 @@ fn by_text(status: u16, message: &str) -> ErrorKind {
     }
 }
 
+pub(super) const UNREACHABLE: &str = "Check that the agent runs on this node (the add-on eks-pod-identity-agent), and that no network policy keeps \
+                           the pod from it.";
 const NOT_CREDENTIALS: &str = "What answers there does not serve container credentials: check the endpoint.";
 const STALE: &str =
     "The agent could not renew them: see its log on this node; compare the clocks of the node and of AWS.";
 
-fn mend(kind: ErrorKind) -> Option<&'static str> {
+/// What to do about it here, where the usual mend speaks of STS.
+pub(super) fn mend(kind: ErrorKind) -> Option<&'static str> {
     match kind {
+        ErrorKind::ConnectionFailed | ErrorKind::TimedOut => Some(UNREACHABLE),
         ErrorKind::AccessDenied => Some(
             "Check that an EKS Pod Identity association exists for this namespace and ServiceAccount, that the role trusts \
              pods.eks.amazonaws.com (sts:AssumeRole and sts:TagSession), and that the endpoint is the agent's own address.",
