@@ -130,3 +130,20 @@ async fn without_the_file_the_agent_is_not_asked_and_the_next_call_reads_it_agai
     scene.ask().await.unwrap();
     assert!(scene.agent.calls()[0].carried("ANOTHER-MARKER"));
 }
+
+#[tokio::test]
+async fn nothing_that_is_told_repeats_the_authorization() {
+    let scene = Scene::new().await;
+    let text = |body: String| PodFaultKind::Text { status: 400, body };
+    for fault in [
+        text(format!("Service account token cannot be parsed: {MARKER}\n")),
+        text(format!("[{MARKER}]: (AccessDeniedException): no, fault: client\n")),
+        text(format!("[b-1]: (AccessDeniedException): {MARKER}, fault: client\n")),
+        PodFaultKind::Json { status: 400, body: serde_json::json!({ "code": "x", "message": MARKER }) },
+    ] {
+        let shown = format!("{fault:?}");
+        let error = scene.fails(fault).await;
+        assert!(!format!("{error:?}").contains(&MARKER[..12]), "{shown}: {error:?}");
+        assert!(!error.message.contains("STS"), "{shown}: {error}");
+    }
+}
