@@ -120,7 +120,7 @@ fn with_floor(now: SystemTime, expires_at: SystemTime) -> Option<SystemTime> {
 
 pub(super) fn refusal(endpoint: &CredentialsEndpoint, reply: &Reply) -> ExchangeError {
     let said = said(&reply.body);
-    let kind = said.code.as_deref().and_then(by_code).unwrap_or_else(|| by_text(reply.status, &said.message));
+    let kind = kind(reply.status, &said);
     let code = said.code.map(|code| format!(" {code}")).unwrap_or_default();
     let message = format!("{endpoint} answered {}{code}: {}", reply.status, said.message);
     ExchangeError {
@@ -156,6 +156,18 @@ fn said(body: &[u8]) -> Said {
 
 fn is_code(code: &str) -> bool {
     (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn kind(status: u16, said: &Said) -> ErrorKind {
+    let by_text = by_text(status, &said.message);
+    match &said.code {
+        Some(code) => by_code(code).unwrap_or(match by_text {
+            // Whatever speaks in codes is what we look for.
+            ErrorKind::InvalidReply => ErrorKind::Other,
+            by_text => by_text,
+        }),
+        None => by_text,
+    }
 }
 
 /// EKS Auth's codes, and those that ECS's agent has of STS.
@@ -219,6 +231,7 @@ pub(super) fn mend(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::InternalFailure | ErrorKind::ServiceUnavailable => {
             Some("The agent or EKS itself failed; it is tried again. The agent's log on this node says more.")
         }
+        ErrorKind::Other => Some("See the message; it has a code that irsa-sidecar does not know."),
         ErrorKind::InvalidReply => Some(NOT_CREDENTIALS),
         _ => None,
     }
@@ -291,12 +304,18 @@ mod tests {
                 None,
             ),
             (400, "[b-1]: (Something New): x, fault: client\n", ErrorKind::InvalidReply, None),
+            (400, "[b-1]: (NewException): x, fault: client\n", ErrorKind::Other, Some("b-1")),
+            (503, "[b-1]: (NewException): x, fault: server\n", ErrorKind::ServiceUnavailable, Some("b-1")),
+            (429, "[b-1]: (NewException): x, fault: client\n", ErrorKind::Throttling, Some("b-1")),
+            (404, r#"{"code":"InvalidIdInRequest","message":"x"}"#, ErrorKind::Other, None),
             (502, "<html>", ErrorKind::ServiceUnavailable, None),
         ] {
             let said = said(body.as_bytes());
-            let found =
-                said.code.as_deref().and_then(by_code).unwrap_or_else(|| by_text(status, &said.message));
-            assert_eq!((found, said.request_id.as_deref()), (kind, request_id), "{body}");
+            assert_eq!(
+                (super::kind(status, &said), said.request_id.as_deref()),
+                (kind, request_id),
+                "{body}"
+            );
         }
     }
 
