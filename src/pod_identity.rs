@@ -65,16 +65,13 @@ impl PodIdentityClient {
             let message = format!("{endpoint} did not answer within {within} s");
             Err(ExchangeError::new(ErrorKind::TimedOut, message))
         });
-        let reply = reply.map_err(|error| ExchangeError { mend: Some(UNREACHABLE), ..error })?;
+        let reply = reply.map_err(|error| ExchangeError { mend: answer::mend(error.kind), ..error })?;
         if reply.status == 200 {
             return answer::accept(&self.settings, &reply, self.pod.clone(), self.clock.read());
         }
         Err(answer::refusal(endpoint, &reply))
     }
 }
-
-const UNREACHABLE: &str = "Check that the agent runs on this node (the add-on eks-pod-identity-agent), and that no network policy keeps \
-                           the pod from it.";
 
 impl Exchange for PodIdentityClient {
     async fn exchange(&self, _: &Basis) -> Result<Exchanged, ExchangeError> {
@@ -86,3 +83,6 @@ impl Exchange for PodIdentityClient {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,7 +120,7 @@ fn with_floor(now: SystemTime, expires_at: SystemTime) -> Option<SystemTime> {
 
 pub(super) fn refusal(endpoint: &CredentialsEndpoint, reply: &Reply) -> ExchangeError {
     let said = said(&reply.body);
-    let kind = said.code.as_deref().and_then(by_code).unwrap_or_else(|| by_text(reply.status, &said.message));
+    let kind = kind(reply.status, &said);
     let code = said.code.map(|code| format!(" {code}")).unwrap_or_default();
     let message = format!("{endpoint} answered {}{code}: {}", reply.status, said.message);
     ExchangeError {
@@ -158,6 +158,18 @@ fn is_code(code: &str) -> bool {
     (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
+fn kind(status: u16, said: &Said) -> ErrorKind {
+    let by_text = by_text(status, &said.message);
+    match &said.code {
+        Some(code) => by_code(code).unwrap_or(match by_text {
+            // Whatever speaks in codes is what we look for.
+            ErrorKind::InvalidReply => ErrorKind::Other,
+            by_text => by_text,
+        }),
+        None => by_text,
+    }
+}
+
 /// EKS Auth's codes, and those that ECS's agent has of STS.
 fn by_code(code: &str) -> Option<ErrorKind> {
     Some(match code {
@@ -190,12 +202,16 @@ fn by_text(status: u16, message: &str) -> ErrorKind {
     }
 }
 
+pub(super) const UNREACHABLE: &str = "Check that the agent runs on this node (the add-on eks-pod-identity-agent), and that no network policy keeps \
+                           the pod from it.";
 const NOT_CREDENTIALS: &str = "What answers there does not serve container credentials: check the endpoint.";
 const STALE: &str =
     "The agent could not renew them: see its log on this node; compare the clocks of the node and of AWS.";
 
-fn mend(kind: ErrorKind) -> Option<&'static str> {
+/// What to do about it here, where the usual mend speaks of STS.
+pub(super) fn mend(kind: ErrorKind) -> Option<&'static str> {
     match kind {
+        ErrorKind::ConnectionFailed | ErrorKind::TimedOut => Some(UNREACHABLE),
         ErrorKind::AccessDenied => Some(
             "Check that an EKS Pod Identity association exists for this namespace and ServiceAccount, that the role trusts \
              pods.eks.amazonaws.com (sts:AssumeRole and sts:TagSession), and that the endpoint is the agent's own address.",
@@ -215,6 +231,7 @@ fn mend(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::InternalFailure | ErrorKind::ServiceUnavailable => {
             Some("The agent or EKS itself failed; it is tried again. The agent's log on this node says more.")
         }
+        ErrorKind::Other => Some("See the message; it has a code that irsa-sidecar does not know."),
         ErrorKind::InvalidReply => Some(NOT_CREDENTIALS),
         _ => None,
     }
@@ -287,12 +304,18 @@ mod tests {
                 None,
             ),
             (400, "[b-1]: (Something New): x, fault: client\n", ErrorKind::InvalidReply, None),
+            (400, "[b-1]: (NewException): x, fault: client\n", ErrorKind::Other, Some("b-1")),
+            (503, "[b-1]: (NewException): x, fault: server\n", ErrorKind::ServiceUnavailable, Some("b-1")),
+            (429, "[b-1]: (NewException): x, fault: client\n", ErrorKind::Throttling, Some("b-1")),
+            (404, r#"{"code":"InvalidIdInRequest","message":"x"}"#, ErrorKind::Other, None),
             (502, "<html>", ErrorKind::ServiceUnavailable, None),
         ] {
             let said = said(body.as_bytes());
-            let found =
-                said.code.as_deref().and_then(by_code).unwrap_or_else(|| by_text(status, &said.message));
-            assert_eq!((found, said.request_id.as_deref()), (kind, request_id), "{body}");
+            assert_eq!(
+                (super::kind(status, &said), said.request_id.as_deref()),
+                (kind, request_id),
+                "{body}"
+            );
         }
     }
 

@@ -104,7 +104,7 @@ impl Sts {
                 if !is_from_sts(&error) {
                     heard.forget_date();
                 }
-                without_secret(classify(self.endpoint(), &error), secret)
+                classify(self.endpoint(), &error)
             })
         };
         let result = tokio::time::timeout(CALL_TIMEOUT, call).await.unwrap_or_else(|_| {
@@ -115,7 +115,7 @@ impl Sts {
         let reply = heard.take();
         match result {
             Ok(output) => Ok((output, reply)),
-            Err(error) => Err(ExchangeError { reply, ..error }),
+            Err(error) => Err(without_secret(ExchangeError { reply, ..error }, secret)),
         }
     }
 

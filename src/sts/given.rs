@@ -14,8 +14,9 @@ use crate::sts::ExchangeError;
 
 /// Errors are sentences; a proxy's error page is not.
 const LONGEST_MESSAGE: usize = 300;
-/// So many characters in common are no chance.
+/// So many characters in common are no chance; of a shorter secret it is all of them.
 const RECOGNISABLE: usize = 12;
+const NOT_SHOWN: &str = "what was answered repeats the token and is not shown";
 /// An ARN is not longer.
 const LONGEST_ARN: usize = 2048;
 
@@ -51,15 +52,15 @@ pub(crate) fn is_arn(text: &str) -> bool {
 /// The error, but not with any part of a secret of ours that whoever answered repeats to us.
 pub(crate) fn without_secret(error: ExchangeError, secret: &Secret) -> ExchangeError {
     let secret = secret.expose().as_bytes();
-    let repeats = error
-        .message
-        .as_bytes()
-        .windows(RECOGNISABLE)
-        .any(|part| secret.windows(RECOGNISABLE).any(|of_secret| of_secret == part));
-    if !repeats {
-        return error;
-    }
-    ExchangeError { message: "what was answered repeats a secret, and is not shown".to_owned(), ..error }
+    let part = RECOGNISABLE.min(secret.len()).max(1);
+    let repeats = |text: &str| {
+        let mut parts = text.as_bytes().windows(part);
+        parts.any(|said| secret.windows(part).any(|of_secret| of_secret == said))
+    };
+    let ExchangeError { kind, message, mend, mut reply } = error;
+    reply.request_id = reply.request_id.filter(|id| !repeats(id));
+    let message = if repeats(&message) { NOT_SHOWN.to_owned() } else { message };
+    ExchangeError { kind, message, mend, reply }
 }
 
 /// On one line, and not too long.
@@ -76,6 +77,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::sts::ErrorKind;
+    use crate::sts::Reply;
 
     const HOUR: Duration = Duration::from_secs(3600);
     const YEAR: Duration = Duration::from_secs(31_536_000);
@@ -119,6 +121,19 @@ mod tests {
         };
         assert_eq!(said("Incorrect token audience"), "Incorrect token audience");
         assert!(!said("cannot parse x.c2lnbmF0dXJlLXNpZ2").contains("c2ln"));
+        let short = Secret::new("pa55word".to_owned());
+        let error = ExchangeError::new(ErrorKind::AccessDenied, "pa55word is wrong");
+        assert!(!without_secret(error, &short).message.contains("pa55"));
+    }
+
+    #[test]
+    fn a_request_id_is_dropped_if_it_repeats_the_token() {
+        let token = Secret::new("eyJhbGciOiJ0ZXN0In0.e30.c2lnbmF0dXJlLXNpZ25hdHVyZQ".to_owned());
+        for (id, shown) in [("b-1", Some("b-1")), ("eyJhbGciOiJ0ZXN0In0", None)] {
+            let reply = Reply { request_id: Some(id.to_owned()), ..Reply::default() };
+            let error = ExchangeError { reply, ..ExchangeError::new(ErrorKind::AccessDenied, "no") };
+            assert_eq!(without_secret(error, &token).reply.request_id.as_deref(), shown);
+        }
     }
 
     #[test]

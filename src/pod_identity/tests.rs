@@ -1,0 +1,149 @@
+//! The client against an agent on a real socket. Nothing waits for real: where time must pass, tokio's clock is stopped once
+//! the agent has the request.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::PathBuf;
+
+use support::pod_identity::PodFault;
+use support::pod_identity::PodFaultKind;
+use support::pod_identity::PodIdentity as Agent;
+use support::world::World;
+
+use super::*;
+use crate::config::CredentialsEndpoint;
+
+const MARKER: &str = "AUTHORIZATION-MARKER-77ad";
+
+/// An agent that wants what stands in a file, and the client that is pointed at both.
+struct Scene {
+    agent: Agent,
+    world: World,
+    client: PodIdentityClient,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        Self::with(Agent::builder().authorization(MARKER).start().await.unwrap()).await
+    }
+
+    async fn with(agent: Agent) -> Self {
+        let world = World::start().await.unwrap();
+        let path = world.directory().join("authorization");
+        fs::write(&path, MARKER).unwrap();
+        let endpoint = CredentialsEndpoint { address: agent.address(), path: "/v1/credentials".to_owned() };
+        let settings = PodIdentity { endpoint, authorization_token_file: Some(path), role_arn: None };
+        let client = PodIdentityClient::new(settings, PodNames::default(), Clock::system());
+        Self { agent, world, client }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.world.directory().join("authorization")
+    }
+
+    async fn ask(&self) -> Result<Exchanged, ExchangeError> {
+        self.client.exchange(&Basis::Nothing).await
+    }
+
+    async fn fails(&self, fault: PodFaultKind) -> ExchangeError {
+        self.agent.inject(PodFault::always(fault));
+        let error = self.ask().await.err().unwrap();
+        self.agent.clear().await.unwrap();
+        error
+    }
+}
+
+#[tokio::test]
+async fn what_the_agent_gives_is_taken_to_the_nanosecond() {
+    let scene = Scene::new().await;
+    let exchanged = scene.ask().await.unwrap();
+    let (given, issued) = (exchanged.credentials, &scene.agent.issued()[0]);
+    assert_eq!(given.access_key_id, issued.access_key_id);
+    assert_eq!(given.expires_at, issued.expires_at);
+    assert_eq!(given.role_arn, None);
+}
+
+#[tokio::test]
+async fn the_host_is_the_address_that_the_agent_insists_on() {
+    for (host, is_right) in [("127.0.0.1", true), ("169.254.170.23", false)] {
+        let agent = Agent::builder().authorization(MARKER).hosts(&[host]).start().await.unwrap();
+        let result = Scene::with(agent).await.ask().await;
+        let kind = result.err().map(|error| error.kind);
+        assert_eq!(kind, (!is_right).then_some(ErrorKind::AccessDenied), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_never_answers_is_left_after_ten_seconds() {
+    let scene = Scene::new().await;
+    scene.agent.inject(PodFault::always(PodFaultKind::Hang));
+    let hung = async {
+        scene.agent.wait_for_calls(1).await.unwrap();
+        tokio::time::pause();
+        tokio::time::sleep(CALL_TIMEOUT * 2).await;
+    };
+    let error = tokio::select! {
+        result = scene.ask() => result.err().unwrap(),
+        () = hung => panic!("it still waits"),
+    };
+    assert_eq!((error.kind, error.mend()), (ErrorKind::TimedOut, answer::UNREACHABLE));
+}
+
+#[tokio::test]
+async fn nobody_listening_is_a_matter_of_the_agent() {
+    let scene = Scene::new().await;
+    scene.agent.refuse().await;
+    let error = scene.ask().await.err().unwrap();
+    assert_eq!((error.kind, error.mend()), (ErrorKind::ConnectionFailed, answer::UNREACHABLE));
+}
+
+/// What answered was reached: its network is not what to look at.
+#[tokio::test]
+async fn an_answer_of_something_else_is_not_taken_for_an_absent_agent() {
+    let scene = Scene::new().await;
+    for fault in [PodFaultKind::Huge(100_000), PodFaultKind::Garbage] {
+        let error = scene.fails(fault).await;
+        assert_eq!(error.kind, ErrorKind::InvalidReply, "{error}");
+        assert!(error.mend().contains("check the endpoint"), "{error}: {}", error.mend());
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let scene = Scene::new().await;
+    let elsewhere = Agent::start().await.unwrap();
+    let error = scene.fails(PodFaultKind::Redirect(elsewhere.url())).await;
+    assert_eq!(error.kind, ErrorKind::InvalidReply);
+    assert!(elsewhere.calls().is_empty());
+}
+
+#[tokio::test]
+async fn without_the_file_the_agent_is_not_asked_and_the_next_call_reads_it_again() {
+    let scene = Scene::new().await;
+    fs::remove_file(scene.file()).unwrap();
+    let error = scene.ask().await.err().unwrap();
+    assert_eq!(error.kind, ErrorKind::AuthorizationTokenUnusable);
+    assert!(error.message.contains(scene.file().to_str().unwrap()), "{error}");
+    assert!(scene.agent.calls().is_empty());
+    scene.agent.accept_only(["ANOTHER-MARKER"]);
+    fs::write(scene.file(), "ANOTHER-MARKER\n").unwrap();
+    scene.ask().await.unwrap();
+    assert!(scene.agent.calls()[0].carried("ANOTHER-MARKER"));
+}
+
+#[tokio::test]
+async fn nothing_that_is_told_repeats_the_authorization() {
+    let scene = Scene::new().await;
+    let text = |body: String| PodFaultKind::Text { status: 400, body };
+    for fault in [
+        text(format!("Service account token cannot be parsed: {MARKER}\n")),
+        text(format!("[{MARKER}]: (AccessDeniedException): no, fault: client\n")),
+        text(format!("[b-1]: (AccessDeniedException): {MARKER}, fault: client\n")),
+        PodFaultKind::Json { status: 400, body: serde_json::json!({ "code": "x", "message": MARKER }) },
+    ] {
+        let shown = format!("{fault:?}");
+        let error = scene.fails(fault).await;
+        assert!(!format!("{error:?}").contains(&MARKER[..12]), "{shown}: {error:?}");
+        assert!(!error.message.contains("STS"), "{shown}: {error}");
+    }
+}
