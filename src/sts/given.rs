@@ -16,7 +16,7 @@ use crate::sts::ExchangeError;
 const LONGEST_MESSAGE: usize = 300;
 /// So many characters in common are no chance; of a shorter secret it is all of them.
 const RECOGNISABLE: usize = 12;
-const NOT_SHOWN: &str = "what was answered repeats the token and is not shown";
+const NOT_SHOWN: &str = "what was answered repeats a secret and is not shown";
 /// An ARN is not longer.
 const LONGEST_ARN: usize = 2048;
 
