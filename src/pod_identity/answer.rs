@@ -29,6 +29,9 @@ use crate::sts::given::shorten;
 /// is left, so the floor is that of whole ones.
 const SHORT: Duration = Duration::from_secs(900);
 const FLOOR: Duration = Duration::from_secs(60);
+/// What could be served for less is not taken, but asked for again as after any failure: each success would bring the next
+/// call nearer, up to four a second. What is held, the same credentials most likely, is served to its end meanwhile.
+const WORTH_TAKING: Duration = Duration::from_secs(30);
 
 /// Unknown keys are nobody's business; none of these is taken for granted.
 #[derive(Deserialize)]
@@ -109,12 +112,12 @@ pub(super) fn accept(
 
 /// The expiry to go by. Of what is nearly over, the floor of `Credentials` would be a fifteenth; it is told to end so much
 /// earlier that a whole minute is kept.
-fn with_floor(now: SystemTime, expires_at: SystemTime) -> Option<SystemTime> {
+pub(super) fn with_floor(now: SystemTime, expires_at: SystemTime) -> Option<SystemTime> {
     let left = expires_at.duration_since(now).ok()?;
     if left >= SHORT {
         return Some(expires_at);
     }
-    let served_for = left.checked_sub(FLOOR).filter(|served_for| !served_for.is_zero())?;
+    let served_for = left.checked_sub(FLOOR).filter(|served_for| *served_for >= WORTH_TAKING)?;
     Some(now + served_for * 15 / 14)
 }
 
@@ -322,14 +325,14 @@ mod tests {
     #[test]
     fn keeps_a_minute_of_what_is_nearly_over() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        for (left, served_for) in [(3600, 3540), (900, 840), (600, 540), (120, 60), (61, 1)] {
+        for (left, served_for) in [(3600, 3540), (900, 840), (600, 540), (120, 60), (90, 30)] {
             let expires_at = with_floor(now, now + Duration::from_secs(left)).unwrap();
             let lifetime = crate::credentials::Lifetime { issued_at: now, expires_at };
             let apart = lifetime.serve_for().abs_diff(Duration::from_secs(served_for));
             assert!(apart < Duration::from_secs(1), "{left}: {:?}", lifetime.serve_for());
             assert!(expires_at <= now + Duration::from_secs(left), "never later than the truth");
         }
-        assert_eq!(with_floor(now, now + Duration::from_secs(60)), None);
+        assert_eq!(with_floor(now, now + Duration::from_secs(89)), None);
         assert_eq!(with_floor(now, now - Duration::from_secs(1)), None);
     }
 }

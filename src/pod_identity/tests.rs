@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use support::pod_identity::PodFault;
 use support::pod_identity::PodFaultKind;
@@ -12,6 +13,11 @@ use support::world::World;
 
 use super::*;
 use crate::config::CredentialsEndpoint;
+use crate::credentials::Lifetime;
+use crate::refresh::Action;
+use crate::refresh::Event;
+use crate::refresh::State;
+use crate::refresh::step;
 
 const MARKER: &str = "AUTHORIZATION-MARKER-77ad";
 
@@ -145,5 +151,45 @@ async fn nothing_that_is_told_repeats_the_authorization() {
         let error = scene.fails(fault).await;
         assert!(!format!("{error:?}").contains(&MARKER[..12]), "{shown}: {error:?}");
         assert!(!error.message.contains("STS"), "{shown}: {error}");
+    }
+}
+
+/// When the agent was asked, in time since the start, as long as it gives the same credentials, which end after six hours.
+fn asked_at(jitter: f64) -> Vec<Duration> {
+    let began = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let expires_at = began + Duration::from_secs(21_600);
+    let (mut state, mut now) = (State::new(Duration::ZERO), Duration::ZERO);
+    let mut asked = Vec::new();
+    let mut event = Event::BasisChanged;
+    loop {
+        let (next, action) = step(state, event, now, jitter);
+        state = next;
+        event = match action {
+            Action::Exchange => {
+                asked.push(now);
+                let issued_at = began + now;
+                match answer::with_floor(issued_at, expires_at) {
+                    Some(expires_at) => Event::ExchangeSucceeded(Lifetime { issued_at, expires_at }),
+                    None => return asked,
+                }
+            }
+            Action::WaitUntil(at) => {
+                now = at;
+                Event::Tick
+            }
+            other => panic!("{other:?}"),
+        };
+    }
+}
+
+#[test]
+fn an_agent_that_renews_nothing_is_not_asked_again_and_again() {
+    for jitter in [0.0, 0.5, 1.0] {
+        let asked = asked_at(jitter);
+        let apart = asked.windows(2).map(|two| two[1] - two[0]).min().unwrap();
+        assert!(asked.len() <= 14 && apart > Duration::from_secs(12), "{jitter}: {asked:?}");
+        // What came last is served to its minute, and asked for again before that.
+        let last = *asked.last().unwrap();
+        assert!(last < Duration::from_secs(21_540), "{jitter}: {asked:?}");
     }
 }

@@ -18,7 +18,7 @@ use crate::sidecar::BINARY;
 use crate::sidecar::Sidecar;
 use crate::sidecar::credentials;
 
-const SHORT: Duration = Duration::from_secs(70);
+const SHORT: Duration = Duration::from_secs(100);
 
 struct Pod {
     world: World,
