@@ -193,3 +193,71 @@ fn an_agent_that_renews_nothing_is_not_asked_again_and_again() {
         assert!(last < Duration::from_secs(21_540), "{jitter}: {asked:?}");
     }
 }
+
+/// What is made of a whole answer, in which `changes` replace fields (and null removes them).
+fn accepted(changes: &serde_json::Value) -> Result<Exchanged, ExchangeError> {
+    let mut body = serde_json::json!({
+        "AccessKeyId": "ASIAIOSFODNN7EXAMPLE",
+        "SecretAccessKey": "wJalrXUtnFEMI/K7MDENG",
+        "Token": "IQoJ//b3Jp+Z2lu=",
+        "AccountId": "111122223333",
+        "Expiration": "2027-01-15T09:00:00.123456789Z",
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    let endpoint = CredentialsEndpoint { address: ([127, 0, 0, 1], 80).into(), path: "/x".to_owned() };
+    let settings = PodIdentity { endpoint, authorization_token_file: None, role_arn: None };
+    let body = body.to_string().into();
+    let reply = http::Reply { status: 200, headers: hyper::HeaderMap::new(), body };
+    let (clock, _) = Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+    answer::accept(&settings, &reply, Arc::default(), clock.read())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expiry_with_nanoseconds_is_served_in_whole_seconds() {
+    let credentials = accepted(&serde_json::json!({})).unwrap().credentials;
+    let nanos = Duration::new(1_800_003_600, 123_456_789);
+    assert_eq!(credentials.expires_at, SystemTime::UNIX_EPOCH + nanos);
+    let body: serde_json::Value = serde_json::from_slice(&credentials.container_body()).unwrap();
+    assert_eq!(body["Expiration"], "2027-01-15T09:00:00Z");
+    assert_eq!(body["AccountId"], "111122223333");
+    assert!(body.get("RoleArn").is_none(), "{body}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_served_is_refused_by_its_name() {
+    use serde_json::json;
+    for field in ["AccessKeyId", "SecretAccessKey", "Token", "Expiration"] {
+        for value in [json!(null), json!(""), json!("a b"), json!("a,b"), json!("a\"b\nc")] {
+            let error = accepted(&json!({ field: value })).err().unwrap();
+            assert_eq!(error.kind, ErrorKind::InvalidReply, "{field}: {value}");
+            assert!(error.message.ends_with(field), "{field}: {value}: {error}");
+        }
+    }
+    for expiration in ["2027-01-15", "1800003600", "2027-01-15T09:00:00"] {
+        let error = accepted(&json!({ "Expiration": expiration })).err().unwrap();
+        assert_eq!(error.kind, ErrorKind::InvalidReply, "{expiration}");
+    }
+    for expiration in ["1996-03-27T07:45:23.123456789Z", "2027-01-15T08:01:00Z"] {
+        let error = accepted(&json!({ "Expiration": expiration })).err().unwrap();
+        assert_eq!(error.kind, ErrorKind::AlreadyExpired, "{expiration}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_need_not_be_there_is_taken_if_it_makes_sense() {
+    use serde_json::json;
+    const ROLE: &str = "arn:aws:iam::111122223333:role/app";
+    for (changes, role_arn, account_id) in [
+        (json!({ "RoleArn": ROLE, "Unknown": { "x": [1] } }), Some(ROLE), Some("111122223333")),
+        (json!({ "RoleArn": "a,b", "AccountId": "12" }), None, None),
+        (json!({ "AccountId": null }), None, None),
+    ] {
+        let credentials = accepted(&changes).unwrap().credentials;
+        assert_eq!(
+            (credentials.role_arn.as_deref(), credentials.account_id.as_deref()),
+            (role_arn, account_id)
+        );
+    }
+}
