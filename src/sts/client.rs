@@ -37,6 +37,7 @@ use crate::sts::client::failure::Said;
 use crate::sts::client::failure::classify;
 use crate::sts::client::failure::is_from_sts;
 use crate::sts::client::heard::Heard;
+use crate::sts::given::reply_without_secret;
 use crate::sts::given::without_secret;
 
 mod accept;
@@ -114,7 +115,7 @@ impl Sts {
         });
         let reply = heard.take();
         match result {
-            Ok(output) => Ok((output, reply)),
+            Ok(output) => Ok((output, reply_without_secret(reply, secret))),
             Err(error) => Err(without_secret(ExchangeError { reply, ..error }, secret)),
         }
     }

@@ -11,6 +11,7 @@ use crate::clock::TOLERATED_SKEW;
 use crate::clock::Timeline;
 use crate::secret::Secret;
 use crate::sts::ExchangeError;
+use crate::sts::Reply;
 
 /// Errors are sentences; a proxy's error page is not.
 const LONGEST_MESSAGE: usize = 300;
@@ -51,16 +52,22 @@ pub(crate) fn is_arn(text: &str) -> bool {
 
 /// The error, but not with any part of a secret of ours that whoever answered repeats to us.
 pub(crate) fn without_secret(error: ExchangeError, secret: &Secret) -> ExchangeError {
+    let ExchangeError { kind, message, mend, reply } = error;
+    let message = if repeats(&message, secret) { NOT_SHOWN.to_owned() } else { message };
+    ExchangeError { kind, message, mend, reply: reply_without_secret(reply, secret) }
+}
+
+/// The same of what a reply says of itself, whose words whoever answers chooses.
+pub(crate) fn reply_without_secret(reply: Reply, secret: &Secret) -> Reply {
+    let request_id = reply.request_id.filter(|id| !repeats(id, secret));
+    Reply { request_id, ..reply }
+}
+
+fn repeats(text: &str, secret: &Secret) -> bool {
     let secret = secret.expose().as_bytes();
     let part = RECOGNISABLE.min(secret.len()).max(1);
-    let repeats = |text: &str| {
-        let mut parts = text.as_bytes().windows(part);
-        parts.any(|said| secret.windows(part).any(|of_secret| of_secret == said))
-    };
-    let ExchangeError { kind, message, mend, mut reply } = error;
-    reply.request_id = reply.request_id.filter(|id| !repeats(id));
-    let message = if repeats(&message) { NOT_SHOWN.to_owned() } else { message };
-    ExchangeError { kind, message, mend, reply }
+    let mut parts = text.as_bytes().windows(part);
+    parts.any(|said| secret.windows(part).any(|of_secret| of_secret == said))
 }
 
 /// On one line, and not too long.
@@ -77,7 +84,6 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::sts::ErrorKind;
-    use crate::sts::Reply;
 
     const HOUR: Duration = Duration::from_secs(3600);
     const YEAR: Duration = Duration::from_secs(31_536_000);
