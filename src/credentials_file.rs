@@ -1,8 +1,9 @@
 //! A shared credentials file, kept up to date for software that can read nothing else; only where a user names it.
 //!
 //! A profile for each role, called as the role is. It is written whole and put in place by a rename, so that nobody ever
-//! reads half of it; mode 0600, whatever the umask; written only when it would say something else; without what may not be
-//! served any more; and removed at the end. A file that is not ours is never touched: ours bears a first line that says so.
+//! reads half of it; mode 0600, whatever the umask; written only when it would say something else, or is not as it was left;
+//! without what may not be served any more; and removed at the end. A file that is not ours is never touched: ours bears a
+//! first line that says so, and is removed by whoever wrote it.
 
 use std::path::PathBuf;
 
@@ -104,3 +105,6 @@ impl CredentialsFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,12 @@
 //! Where the file lies: put in place whole, known by its mark, removed at the end.
 
 use std::fs;
+use std::fs::Metadata;
 use std::fs::OpenOptions;
 use std::fs::Permissions;
 use std::io;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -41,7 +43,13 @@ pub enum UnusablePlace {
 pub(super) struct Place {
     path: PathBuf,
     /// What was written last, if it is still to be there.
-    written: Option<Zeroizing<Vec<u8>>>,
+    written: Option<Written>,
+}
+
+#[derive(Debug)]
+struct Written {
+    text: Zeroizing<Vec<u8>>,
+    file: Metadata,
 }
 
 /// Before anything starts.
@@ -66,9 +74,13 @@ impl Place {
         &self.path
     }
 
-    /// Whether anything had to be done: the same text, still in place, is not written again.
+    /// Whether anything had to be done: the same text, in place as it was left, is not written again.
     pub(super) fn put(&mut self, text: Zeroizing<Vec<u8>>) -> io::Result<bool> {
-        if self.written.as_ref().is_some_and(|written| **written == *text) && self.path.exists() {
+        if self
+            .written
+            .as_ref()
+            .is_some_and(|written| *written.text == *text && written.is_untouched(&self.path))
+        {
             return Ok(false);
         }
         if !may_be_replaced(&self.path) {
@@ -76,17 +88,34 @@ impl Place {
         }
         let temporary = temporary(&self.path);
         let mut file = create(&temporary)?;
-        file.write_all(&text).and_then(|()| fs::rename(&temporary, &self.path)).inspect_err(|_| {
+        let file = file.write_all(&text).and_then(|()| file.metadata());
+        let file = file.and_then(|file| fs::rename(&temporary, &self.path).map(|()| file));
+        let file = file.inspect_err(|_| {
             let _ = fs::remove_file(&temporary);
         })?;
-        self.written = Some(text);
+        self.written = Some(Written { text, file });
         Ok(true)
     }
 }
 
+impl Written {
+    /// Nobody has put another one there, written to it, or let others read it.
+    fn is_untouched(&self, path: &Path) -> bool {
+        let trace = |file: &Metadata| (file.len(), file.mode(), file.uid(), file.mtime(), file.mtime_nsec());
+        fs::symlink_metadata(path).is_ok_and(|file| self.is_of(&file) && trace(&file) == trace(&self.file))
+    }
+
+    fn is_of(&self, file: &Metadata) -> bool {
+        (file.dev(), file.ino()) == (self.file.dev(), self.file.ino())
+    }
+}
+
+/// Another irsa-sidecar may have put its own there since, with the same mark: that one is its to remove.
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.written.is_some() && may_be_replaced(&self.path) {
+        let Some(written) = &self.written else { return };
+        let is_there = fs::symlink_metadata(&self.path).is_ok_and(|file| written.is_of(&file));
+        if is_there && may_be_replaced(&self.path) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -177,6 +206,43 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "somebody else's now");
         assert!(matches!(check(&scratch.0), Err(UnusablePlace::Directory)));
         assert!(matches!(check(Path::new("/nowhere/at/all")), Err(UnusablePlace::Unwritable(_))));
+    }
+
+    #[test]
+    fn what_somebody_changes_is_set_right_though_nothing_else_is_to_be_said() {
+        let scratch = Scratch::new("changed");
+        let path = scratch.0.join("credentials");
+        let mut place = Place::new(path.clone());
+        assert!(place.put(text("a")).unwrap());
+        let copy = scratch.0.join("copy");
+        let changes: [&dyn Fn() -> io::Result<()>; 3] = [
+            &|| fs::write(&path, &*text("edited")),
+            &|| fs::set_permissions(&path, Permissions::from_mode(0o644)),
+            &|| fs::copy(&path, &copy).and_then(|_| fs::rename(&copy, &path)),
+        ];
+        for (at, change) in changes.iter().enumerate() {
+            change().unwrap();
+            assert!(place.put(text("a")).unwrap(), "{at}");
+            assert_eq!(fs::read(&path).unwrap(), *text("a"), "{at}");
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE, "{at}");
+            assert!(!place.put(text("a")).unwrap(), "{at}");
+        }
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/nowhere", &path).unwrap();
+        assert!(place.put(text("a")).is_err(), "a link to who knows what is not ours");
+    }
+
+    #[test]
+    fn what_another_sidecar_put_there_is_left_to_it() {
+        let scratch = Scratch::new("another");
+        let path = scratch.0.join("credentials");
+        let (mut first, mut second) = (Place::new(path.clone()), Place::new(path.clone()));
+        assert!(first.put(text("first")).unwrap());
+        assert!(second.put(text("second")).unwrap());
+        drop(first);
+        assert_eq!(fs::read(&path).unwrap(), *text("second"));
+        drop(second);
+        assert!(!path.exists());
     }
 
     #[test]
