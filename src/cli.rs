@@ -39,6 +39,8 @@ use crate::contract::exit;
 pub mod credentials;
 pub mod healthcheck;
 mod help;
+pub mod inject;
+mod injection;
 mod net_init;
 mod process;
 pub mod run;
@@ -55,6 +57,8 @@ use help::CREDENTIALS_EXAMPLES;
 use help::EXIT_STATUSES;
 use help::HEALTHCHECK;
 use help::HEALTHCHECK_EXAMPLES;
+use help::INJECT;
+use help::INJECT_EXAMPLES;
 use help::LONG_ABOUT;
 use help::NET_INIT;
 use help::NET_INIT_EXAMPLES;
@@ -63,6 +67,7 @@ use help::SERVE;
 use help::SERVE_EXAMPLES;
 use help::TOKEN;
 use help::TOKEN_EXAMPLES;
+use inject::Inject;
 
 /// What is to be done.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -72,6 +77,7 @@ pub enum Command {
     Token { file: Option<PathBuf>, json: bool },
     Healthcheck { flags: Flags },
     NetInit { flags: Flags },
+    Inject(Inject),
 }
 
 /// The settings that are flags of `credentials` too.
@@ -110,6 +116,11 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
         }
         "healthcheck" => Command::Healthcheck { flags },
         "net-init" => Command::NetInit { flags },
+        "inject" => Command::Inject(Inject {
+            files: of_command.get_many("filename").into_iter().flatten().cloned().collect(),
+            check: of_command.get_flag("check"),
+            settings: injection::given(of_command),
+        }),
         other => unreachable!("clap must know the command {other}"),
     })
 }
@@ -167,6 +178,28 @@ fn definition() -> ClapCommand {
                 .after_long_help(NET_INIT_EXAMPLES)
                 .args(argument(&LISTEN).map(|listen| listen.help(NET_INIT_LISTEN_HELP)))
                 .args(OF_NET_INIT.iter().filter_map(|setting| argument(setting))),
+        )
+        .subcommand(
+            command("inject", "Do to a manifest what the webhook would do to its pods")
+                .long_about(INJECT)
+                .after_long_help(INJECT_EXAMPLES)
+                .arg(
+                    Arg::new("filename")
+                        .short('f')
+                        .long("filename")
+                        .value_name("FILE")
+                        .required(true)
+                        .action(ArgAction::Append)
+                        .value_parser(value_parser!(PathBuf))
+                        .help("A file of manifests, YAML or JSON, or - for stdin; may be repeated"),
+                )
+                .arg(
+                    Arg::new("check")
+                        .long("check")
+                        .action(ArgAction::SetTrue)
+                        .help("Print nothing, and end with 1 when something would change"),
+                )
+                .args(injection::arguments(&[])),
         )
 }
 
@@ -309,7 +342,7 @@ mod tests {
 
     #[test]
     fn help_at_every_level_tells_the_exit_statuses() {
-        for command in ["", "serve ", "credentials ", "token ", "healthcheck ", "net-init "] {
+        for command in ["", "serve ", "credentials ", "token ", "healthcheck ", "net-init ", "inject "] {
             for help in ["-h", "--help"] {
                 let error = parsed(&format!("irsa-sidecar {command}{help}")).err().unwrap();
                 assert_eq!(error.kind(), ErrorKind::DisplayHelp);

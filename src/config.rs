@@ -40,6 +40,7 @@ mod yaml;
 
 pub use authorization::Authorization;
 pub use authorization::AuthorizationFile;
+pub(crate) use duration::check_session_duration;
 pub use log::Log;
 pub use log::LogFormat;
 pub use mistake::Mistake;
@@ -49,6 +50,7 @@ pub(crate) use mistake::quoted;
 pub use net_init::NetInit;
 pub use net_init::parse_net_init;
 pub use parser::Flags;
+pub(crate) use parser::nearest_of;
 pub use role::Chain;
 pub use role::CredentialsEndpoint;
 pub use role::ExternalId;

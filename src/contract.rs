@@ -151,6 +151,76 @@ pub const IMDS_SERVER: &str = "EC2ws";
 // ---- What an application is given ----
 
 pub const ENV_CONTAINER_CREDENTIALS_FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+pub const ENV_CONTAINER_CREDENTIALS_RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+/// Most SDKs obey it and never ask the metadata service; boto 2, rusoto, s3cmd, s3fs, fog and GDAL do not.
+pub const ENV_EC2_METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
+pub const ENV_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+/// Both are in use: Go reads the first first, curl and Python the second.
+pub const ENV_NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+// ---- Injection: what a pod and its ServiceAccount say ----
+
+/// On the pod: `enabled`, or `disabled`.
+pub const LABEL_INJECT: &str = "irsa-sidecar/inject";
+pub const INJECT_ENABLED: &str = "enabled";
+pub const INJECT_DISABLED: &str = "disabled";
+/// Before every annotation of ours.
+pub const ANNOTATION_PREFIX: &str = "irsa-sidecar/";
+pub const ANNOTATION_ROLE_ARN: &str = "irsa-sidecar/role-arn";
+pub const ANNOTATION_REGION: &str = "irsa-sidecar/region";
+/// A comma list of `container`, `ecs`, `imds`, `block-imds`.
+pub const ANNOTATION_ENDPOINTS: &str = "irsa-sidecar/endpoints";
+/// A comma list of containers' names.
+pub const ANNOTATION_SKIP_CONTAINERS: &str = "irsa-sidecar/skip-containers";
+pub const ANNOTATION_SESSION_DURATION: &str = "irsa-sidecar/session-duration";
+/// `SECRET/KEY`
+pub const ANNOTATION_AUTHORIZATION: &str = "irsa-sidecar/authorization";
+pub const ANNOTATION_PORT: &str = "irsa-sidecar/port";
+pub const ANNOTATION_ADMIN_PORT: &str = "irsa-sidecar/admin-port";
+/// A ConfigMap whose key `roles.yaml` is the roles file.
+pub const ANNOTATION_ROLES_CONFIG_MAP: &str = "irsa-sidecar/roles-config-map";
+pub const ANNOTATIONS: [&str; 9] = [
+    ANNOTATION_ROLE_ARN,
+    ANNOTATION_REGION,
+    ANNOTATION_ENDPOINTS,
+    ANNOTATION_SKIP_CONTAINERS,
+    ANNOTATION_SESSION_DURATION,
+    ANNOTATION_AUTHORIZATION,
+    ANNOTATION_PORT,
+    ANNOTATION_ADMIN_PORT,
+    ANNOTATION_ROLES_CONFIG_MAP,
+];
+/// The EKS webhook's, on the ServiceAccount.
+pub const EKS_ANNOTATION_PREFIX: &str = "eks.amazonaws.com/";
+pub const EKS_ROLE_ARN: &str = "eks.amazonaws.com/role-arn";
+pub const EKS_AUDIENCE: &str = "eks.amazonaws.com/audience";
+pub const EKS_STS_REGIONAL_ENDPOINTS: &str = "eks.amazonaws.com/sts-regional-endpoints";
+/// In seconds; on the pod too, where it beats the ServiceAccount's.
+pub const EKS_TOKEN_EXPIRATION: &str = "eks.amazonaws.com/token-expiration";
+/// Kubernetes' own: which container `kubectl logs` and `kubectl exec` take.
+pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+
+// ---- Injection: what a pod is given ----
+
+pub const SIDECAR_CONTAINER: &str = "irsa-sidecar";
+pub const NET_INIT_CONTAINER: &str = "irsa-sidecar-net-init";
+/// The EKS webhook's own volume and path, so that whoever comes second finds the first one's.
+pub const TOKEN_VOLUME: &str = "aws-iam-token";
+pub const TOKEN_DIRECTORY: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
+pub const TOKEN_NAME: &str = "token";
+pub const ROLES_VOLUME: &str = "irsa-sidecar-roles";
+pub const ROLES_DIRECTORY: &str = "/etc/irsa-sidecar/roles";
+pub const ROLES_NAME: &str = "roles.yaml";
+/// Lets a user that is not root listen on port 80; a safe sysctl, in Kubernetes' sense.
+pub const PORT_SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
+pub const DEFAULT_AUDIENCE: &str = "sts.amazonaws.com";
+pub const DEFAULT_TOKEN_EXPIRATION: u64 = 86_400;
+/// The API server's own bound.
+pub const MIN_TOKEN_EXPIRATION: u64 = 600;
+/// The user of the image.
+pub const DEFAULT_USER: u32 = 65_532;
+/// The first version of Kubernetes that has native sidecars without a feature gate.
+pub const NATIVE_SIDECARS_SINCE: (u32, u32) = (1, 29);
 
 /// Exit statuses, after BSD's `sysexits.h`.
 pub mod exit {

@@ -138,3 +138,23 @@ pub(super) const NET_INIT_LISTEN_HELP: &str =
 
 pub(super) const ADMIN_HELP: &str = "The sidecar's admin listener; of [::] and 0.0.0.0 the loopback address is asked\n\
                           [env: IRSA_SIDECAR_ADMIN_LISTEN] [default: [::]:9912]";
+
+pub(super) const INJECT: &str = "\
+Print manifests as the webhook would make their pods: those with the label irsa-sidecar/inject: enabled get the
+sidecar, the token's volume, and in every container the variables that point an SDK at it. Nothing else changes:
+comments, order and layout stay, and where they cannot, a warning says so. What is there already is not added again.
+
+It reads Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs, CronJobs and Lists of them; all else passes
+through. The role is in the ServiceAccount's annotation eks.amazonaws.com/role-arn, if it is in one of the files, or in the
+pod's own annotation irsa-sidecar/role-arn. Warnings go to stderr. It asks no cluster.";
+
+pub(super) const INJECT_EXAMPLES: &str = "\
+Examples:
+  See what would change:
+      irsa-sidecar inject -f app.yaml --sidecar-image registry.example/irsa-sidecar:0.1.0 --region eu-west-1 |
+        diff -u app.yaml -
+  A check in a pipeline, with the ServiceAccount in another file:
+      irsa-sidecar inject --check -f app.yaml -f account.yaml --sidecar-image … --region eu-west-1
+
+Exit status: 0 fine, 1 with --check when something would change, 64 bad usage or a pod that cannot be injected,
+69 the output cannot be written, 70 a fault of ours";

@@ -8,6 +8,7 @@ use crate::cli::Command;
 use crate::cli::credentials;
 use crate::cli::credentials::Format;
 use crate::cli::healthcheck;
+use crate::cli::inject;
 use crate::cli::net_init;
 use crate::cli::parse_from;
 use crate::cli::process;
@@ -38,6 +39,7 @@ pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) ->
         Command::Token { file, json } => token::run(file.as_deref(), json, &Environment, &Clock::system()),
         Command::Healthcheck { flags } => healthcheck::run(&flags, &Environment, &Clock::system()),
         Command::NetInit { flags } => run_net_init(&flags),
+        Command::Inject(asked) => inject::run(&asked),
     };
     ExitCode::from(status)
 }

@@ -25,6 +25,11 @@ pub(super) fn parse_session_duration(text: &str) -> Result<SessionDuration, Reas
     whole_seconds(duration)
 }
 
+/// The same, for who only wants to know whether it would be taken.
+pub(crate) fn check_session_duration(text: &str) -> Result<(), String> {
+    parse_session_duration(text).map(|_| ()).map_err(|reason| reason.why().to_owned())
+}
+
 /// The same for a step of a chain.
 pub(super) fn parse_chained_duration(text: &str) -> Result<SessionDuration, Reason> {
     let capped =

@@ -67,6 +67,11 @@ impl Reason {
 }
 
 impl Reason {
+    /// Without its mend, for who has a better one.
+    pub(super) fn why(&self) -> &str {
+        &self.why
+    }
+
     /// Why a file that a setting names cannot be used, and what it should hold.
     pub(super) fn of_file(error: ReadFileError, should: &str) -> Self {
         let mend = match error {

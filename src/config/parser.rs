@@ -204,7 +204,7 @@ fn nearest(name: &str) -> Option<&'static str> {
 }
 
 /// The name that was meant, if one is near enough.
-pub(super) fn nearest_of(name: &str, names: &[&'static str]) -> Option<&'static str> {
+pub(crate) fn nearest_of(name: &str, names: &[&'static str]) -> Option<&'static str> {
     let distances = names.iter().map(|known| (distance(name, known), *known));
     let is_near = |(distance, known): &(usize, &str)| *distance <= NEAR.min(known.len() / 2);
     distances.min().filter(is_near).map(|(_, near)| near)

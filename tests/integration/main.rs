@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods)] // tests may spawn
 
+mod admission;
 mod authorization;
 mod chains;
 mod client_rules;
@@ -14,6 +15,7 @@ mod docs;
 mod guards;
 mod imds_upstream;
 mod imds_wire;
+mod inject;
 mod lifecycle;
 mod many_roles;
 mod neighbour;
