@@ -23,6 +23,7 @@ use crate::build_info::TARGET;
 use crate::build_info::VERSION;
 use crate::config::Flags;
 use crate::config::settings::ADMIN_LISTEN;
+use crate::config::settings::DRAIN;
 use crate::config::settings::HOST;
 use crate::config::settings::LISTEN;
 use crate::config::settings::LOG;
@@ -33,7 +34,10 @@ use crate::config::settings::ROLES_FILE;
 use crate::config::settings::SESSION_DURATION;
 use crate::config::settings::SETTINGS;
 use crate::config::settings::Setting;
+use crate::config::settings::TLS_CERT_FILE;
+use crate::config::settings::TLS_KEY_FILE;
 use crate::config::settings::WAIT;
+use crate::config::settings::WEBHOOK_LISTEN;
 use crate::contract::exit;
 
 pub mod credentials;
@@ -46,6 +50,7 @@ mod process;
 pub mod run;
 mod serve;
 pub mod token;
+mod webhook;
 
 use credentials::FORMATS;
 use credentials::Format;
@@ -67,23 +72,46 @@ use help::SERVE;
 use help::SERVE_EXAMPLES;
 use help::TOKEN;
 use help::TOKEN_EXAMPLES;
+use help::WEBHOOK;
+use help::WEBHOOK_DRAIN_HELP;
+use help::WEBHOOK_EXAMPLES;
 use inject::Inject;
 
 /// What is to be done.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Command {
-    Serve { flags: Flags },
-    Credentials { flags: Flags, format: Format },
-    Token { file: Option<PathBuf>, json: bool },
-    Healthcheck { flags: Flags },
-    NetInit { flags: Flags },
+    Serve {
+        flags: Flags,
+    },
+    Credentials {
+        flags: Flags,
+        format: Format,
+    },
+    Token {
+        file: Option<PathBuf>,
+        json: bool,
+    },
+    Healthcheck {
+        flags: Flags,
+    },
+    NetInit {
+        flags: Flags,
+    },
     Inject(Inject),
+    /// The second are flags of the injection, by their names.
+    Webhook {
+        flags: Flags,
+        injection: Vec<(&'static str, String)>,
+    },
 }
 
 /// The settings that are flags of `credentials` too.
 static OF_CREDENTIALS: [&Setting; 5] = [&ROLE, &ROLES_FILE, &SESSION_DURATION, &LOG, &LOG_FORMAT];
 /// The flags of `net-init` beside `--listen`.
 static OF_NET_INIT: [&Setting; 4] = [&REMOVE, &HOST, &LOG, &LOG_FORMAT];
+/// The flags of `webhook` beside those of the injection and `--drain`.
+static OF_WEBHOOK: [&Setting; 6] =
+    [&WEBHOOK_LISTEN, &TLS_CERT_FILE, &TLS_KEY_FILE, &ADMIN_LISTEN, &LOG, &LOG_FORMAT];
 /// What `healthcheck` calls `--admin-listen`, since it does not listen.
 const ADMIN: &str = "admin";
 /// As long as a postStart hook may reasonably hold an application back.
@@ -121,6 +149,15 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
             check: of_command.get_flag("check"),
             settings: injection::given(of_command),
         }),
+        "webhook" => {
+            let mut flags = flags;
+            for setting in [&WEBHOOK_LISTEN, &TLS_CERT_FILE, &TLS_KEY_FILE] {
+                if let Some(value) = of_command.get_one::<String>(setting.name()) {
+                    flags = flags.with(setting, value);
+                }
+            }
+            Command::Webhook { flags, injection: injection::given(of_command) }
+        }
         other => unreachable!("clap must know the command {other}"),
     })
 }
@@ -200,6 +237,15 @@ fn definition() -> ClapCommand {
                         .help("Print nothing, and end with 1 when something would change"),
                 )
                 .args(injection::arguments(&[])),
+        )
+        .subcommand(
+            command("webhook", "Run the mutating admission webhook, until SIGTERM")
+                .long_about(WEBHOOK)
+                .after_long_help(WEBHOOK_EXAMPLES)
+                .args(OF_WEBHOOK.iter().filter_map(|setting| argument(setting)))
+                .args(argument(&DRAIN).map(|drain| drain.help(WEBHOOK_DRAIN_HELP)))
+                // The API server tells its version.
+                .args(injection::arguments(&["kubernetes-version"])),
         )
 }
 
@@ -282,7 +328,6 @@ mod tests {
     use clap::error::ErrorKind;
 
     use super::*;
-    use crate::config::settings::DRAIN;
 
     fn parsed(line: &str) -> Result<Command, clap::Error> {
         parse(line.split(' '))
@@ -342,7 +387,9 @@ mod tests {
 
     #[test]
     fn help_at_every_level_tells_the_exit_statuses() {
-        for command in ["", "serve ", "credentials ", "token ", "healthcheck ", "net-init ", "inject "] {
+        for command in
+            ["", "serve ", "credentials ", "token ", "healthcheck ", "net-init ", "inject ", "webhook "]
+        {
             for help in ["-h", "--help"] {
                 let error = parsed(&format!("irsa-sidecar {command}{help}")).err().unwrap();
                 assert_eq!(error.kind(), ErrorKind::DisplayHelp);

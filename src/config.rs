@@ -36,6 +36,7 @@ mod tests;
 pub mod types;
 mod upstream;
 mod url;
+mod webhook;
 mod yaml;
 
 pub use authorization::Authorization;
@@ -70,6 +71,8 @@ pub use types::SessionName;
 pub(crate) use types::format_duration;
 pub(crate) use upstream::is_never_passed_on;
 pub(crate) use upstream::is_path_byte;
+pub use webhook::Webhook;
+pub use webhook::parse_webhook;
 
 /// What `serve` runs on.
 #[derive(Clone)]

@@ -81,6 +81,10 @@ pub const POD_IDENTITY_TOKEN_FILE: &str =
     "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token";
 /// A ConfigMap holds no more.
 pub const MAX_ROLES_FILE_BYTES: usize = 1024 * 1024;
+/// The webhook's.
+pub const DEFAULT_WEBHOOK_PORT: u16 = 8443;
+/// Longer than it takes until no endpoint of a Service names the pod any more.
+pub const DEFAULT_WEBHOOK_DRAIN: Duration = Duration::from_secs(5);
 /// The role that is kept when there is no roles file.
 pub const DEFAULT_ROLE: &str = "default";
 
@@ -135,6 +139,8 @@ pub const PATH_LIVE: &str = "/live";
 pub const PATH_READY: &str = "/ready";
 pub const PATH_METRICS: &str = "/metrics";
 pub const PATH_STATUS: &str = "/status";
+/// The webhook's one.
+pub const PATH_INJECT: &str = "/inject";
 
 // ---- Headers ----
 

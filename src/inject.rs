@@ -75,6 +75,13 @@ pub fn wants(pod: &Value) -> bool {
         .is_some_and(|value| value != INJECT_DISABLED)
 }
 
+/// Whose annotations count.
+pub fn service_account_name(pod: &Value) -> &str {
+    let named = |field: &str| pod.pointer("/spec").and_then(|spec| spec.get(field)).and_then(Value::as_str);
+    let given = |field| named(field).filter(|name| !name.is_empty());
+    given("serviceAccountName").or_else(|| given("serviceAccount")).unwrap_or("default")
+}
+
 /// What is to be done to this pod, or why it cannot be.
 pub fn inject(
     pod: &Value,

@@ -36,3 +36,4 @@ pub mod shutdown;
 pub mod sts;
 pub mod token;
 pub mod upstream;
+pub mod webhook;

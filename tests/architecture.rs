@@ -62,6 +62,11 @@ const PLAN: &[(&str, &[&str])] = &[
     ("upstream", &["clock", "config", "contract", "metadata_path", "metrics", "secret"]),
     // Opt in: the one thing that puts secrets on a volume.
     ("credentials_file", &["beat", "clock", "credentials", "file", "metrics", "refresh"]),
+    // It sees no credentials, and no secret but its own certificate's key.
+    (
+        "webhook",
+        &["beat", "build_info", "clock", "config", "contract", "file", "inject", "patch", "shutdown"],
+    ),
     // Surfaces. A request can never cause a call for credentials: neither `sts` nor `token` is here.
     (
         "serve",
@@ -108,23 +113,31 @@ const DOORS: &[(&str, &[&str])] = &[
     ("aws_smithy_runtime_api", STS),
     ("aws_smithy_types", STS),
     ("aws_types", &["src/sts/client/endpoint.rs"]),
-    ("base64", &["src/token.rs", "src/serve/imds/session.rs"]),
-    ("clap", &["src/cli.rs"]),
+    ("base64", &["src/token.rs", "src/serve/imds/session.rs", "src/webhook/review.rs"]),
+    ("clap", &["src/cli.rs", "src/cli/injection.rs"]),
     ("fastrand", &["src/app.rs"]),
     ("hmac", &["src/serve/imds/session.rs"]),
     ("httpdate", STS),
-    ("humantime", &["src/credentials.rs", "src/config/types.rs"]),
+    ("humantime", &["src/credentials.rs", "src/config/types.rs", "src/webhook/tls.rs"]),
     ("hyper::client", &["src/pod_identity/http.rs", "src/upstream/client.rs"]),
+    ("k8s_openapi", &["src/webhook/accounts.rs"]),
+    ("kube", &["src/webhook/accounts.rs", "src/webhook/cluster.rs"]),
     ("netlink_packet_core", &["src/claim/netlink.rs"]),
     ("netlink_packet_route", &["src/claim/netlink.rs"]),
     ("notify", &["src/file/watch.rs"]),
-    ("prometheus_client", &["src/metrics.rs", "src/metrics/surface.rs", "src/metrics/upstream.rs"]),
+    (
+        "prometheus_client",
+        &["src/metrics.rs", "src/metrics/surface.rs", "src/metrics/upstream.rs", "src/webhook/metrics.rs"],
+    ),
+    ("rustls", &["src/webhook/listen.rs", "src/webhook/tls.rs"]),
     ("rustls_pki_types", &["src/authorities.rs"]),
     ("saphyr_parser", &["src/config/yaml.rs", "src/manifest/tree.rs"]),
     ("sha2", &["src/serve/imds/session.rs"]),
     ("subtle", &["src/secret.rs"]),
+    ("tokio_rustls", &["src/webhook/listen.rs"]),
     ("tracing_subscriber", &["src/log.rs"]),
     ("webpki", &["src/authorities.rs"]),
+    ("x509_cert", &["src/webhook/tls.rs"]),
 ];
 
 /// These decide and compute; they do not wait, call or look at a clock.
@@ -151,6 +164,7 @@ const PURE: &[&str] = &[
     "src/refresh.rs",
     "src/serve/guard.rs",
     "src/upstream/allow.rs",
+    "src/webhook/review.rs",
 ];
 const IMPURE: &[&str] =
     &["async ", ".await", "tokio::", "std::fs", "std::net::Tcp", "clock::Clock", "tracing::"];

@@ -158,3 +158,27 @@ Examples:
 
 Exit status: 0 fine, 1 with --check when something would change, 64 bad usage or a pod that cannot be injected,
 69 the output cannot be written, 70 a fault of ours";
+
+pub(super) const WEBHOOK: &str = "\
+Serve POST /inject, which takes AdmissionReviews (admission.k8s.io/v1) over TLS 1.3 and answers with what is to be
+added to a pod that has the label irsa-sidecar/inject: enabled. `irsa-sidecar inject` shows the same for a file.
+
+It reads ServiceAccounts (get, list, watch) and the API server's version, with the pod's own ServiceAccount or with
+KUBECONFIG, and nothing else. It holds no state: run two.";
+
+pub(super) const WEBHOOK_DRAIN_HELP: &str = "\
+How long to go on serving after SIGTERM, not ready any more
+[env: IRSA_SIDECAR_DRAIN] [default: 5s]";
+
+pub(super) const WEBHOOK_EXAMPLES: &str = "\
+Examples:
+  As the chart runs it:
+      irsa-sidecar webhook --sidecar-image registry.example/irsa-sidecar:0.1.0 --region eu-west-1
+  On a workstation, against a cluster of yours:
+      irsa-sidecar webhook --listen 127.0.0.1:8443 --tls-cert-file tls.crt --tls-key-file tls.key
+        --sidecar-image registry.example/irsa-sidecar:0.1.0
+
+Its metrics and health are at --admin-listen: /metrics, /live, /ready.
+
+Exit status: 0 after SIGTERM, 64 bad usage or configuration, 69 a port, a certificate or the way to the API server is
+missing, 70 a fault of ours";

@@ -15,6 +15,7 @@ use crate::inject::Injection;
 use crate::inject::ServiceAccount;
 use crate::inject::Settings;
 use crate::inject::inject;
+use crate::inject::service_account_name;
 use crate::inject::wants;
 use crate::manifest::Manifest;
 use crate::manifest::workloads;
@@ -172,7 +173,7 @@ impl Accounts {
 
     /// One that does not say its namespace goes with whatever is applied beside it.
     fn get(&self, namespace: &str, pod: &Value) -> Option<&ServiceAccount> {
-        let wanted = pod["spec"]["serviceAccountName"].as_str().unwrap_or("default");
+        let wanted = service_account_name(pod);
         let fits = |given: &str| given == namespace || given.is_empty() || namespace.is_empty();
         self.0.iter().find(|(given, name, _)| name == wanted && fits(given)).map(|(.., account)| account)
     }
@@ -196,7 +197,11 @@ fn note(text: &str) {
 }
 
 fn refuse(mistakes: &[String]) -> u8 {
+    tell(mistakes);
+    exit::USAGE
+}
+
+pub(super) fn tell(mistakes: &[String]) {
     let mut err = std::io::stderr().lock();
     mistakes.iter().for_each(|mistake| say(&mut err, &format!("error: {mistake}")));
-    exit::USAGE
 }

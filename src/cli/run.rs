@@ -14,6 +14,7 @@ use crate::cli::parse_from;
 use crate::cli::process;
 use crate::cli::serve;
 use crate::cli::token;
+use crate::cli::webhook;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::Flags;
@@ -22,7 +23,9 @@ use crate::config::Warning;
 use crate::config::env::Environment;
 use crate::config::parse_net_init;
 use crate::config::parse_roles;
+use crate::config::parse_webhook;
 use crate::contract::exit;
+use crate::inject::Settings;
 use crate::log;
 use crate::sts::client::check_region;
 
@@ -40,6 +43,7 @@ pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) ->
         Command::Healthcheck { flags } => healthcheck::run(&flags, &Environment, &Clock::system()),
         Command::NetInit { flags } => run_net_init(&flags),
         Command::Inject(asked) => inject::run(&asked),
+        Command::Webhook { flags, injection } => run_webhook(&flags, &injection),
     };
     ExitCode::from(status)
 }
@@ -78,6 +82,22 @@ fn run_net_init(flags: &Flags) -> u8 {
             exit::USAGE
         }
     }
+}
+
+/// The mistakes of both halves at once.
+fn run_webhook(flags: &Flags, injection: &[(&'static str, String)]) -> u8 {
+    let settings = Settings::from_flags(injection.iter().map(|(name, value)| (*name, value.as_str())));
+    let config = parse_webhook(flags, &Environment);
+    if let Err(mistakes) = &config {
+        tell(mistakes);
+    }
+    if let Err(mistakes) = &settings {
+        inject::tell(mistakes);
+    }
+    let (Ok((config, warnings)), Ok(settings)) = (config, settings) else { return exit::USAGE };
+    log::install(config.log);
+    warn(&warnings);
+    webhook::run(config, settings)
 }
 
 fn warn(warnings: &[Warning]) {

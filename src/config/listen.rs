@@ -277,7 +277,7 @@ fn link_local(entry: &str) -> Option<Entry> {
 }
 
 /// `IP:PORT`, with every other form that people write refused for its own reason.
-fn socket_address(text: &str) -> Result<SocketAddr, Reason> {
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Reason> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return match address {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => {

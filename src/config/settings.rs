@@ -248,6 +248,34 @@ pub static HOST: Setting = Setting {
     example: "",
 };
 
+/// Flags of `webhook`.
+pub static WEBHOOK_LISTEN: Setting = Setting {
+    flag: Some("listen"),
+    variable: "",
+    value: "ADDRESS",
+    default: "[::]:8443",
+    meaning: "where reviews are taken, over TLS; the default is 0.0.0.0 where IPv6 is not",
+    example: "[::]:8443",
+};
+
+pub static TLS_CERT_FILE: Setting = Setting {
+    flag: Some("tls-cert-file"),
+    variable: "",
+    value: "PATH",
+    default: "/etc/irsa-sidecar/tls/tls.crt",
+    meaning: "the serving certificate and its chain (PEM); read again as it changes",
+    example: "/etc/irsa-sidecar/tls/tls.crt",
+};
+
+pub static TLS_KEY_FILE: Setting = Setting {
+    flag: Some("tls-key-file"),
+    variable: "",
+    value: "PATH",
+    default: "/etc/irsa-sidecar/tls/tls.key",
+    meaning: "its private key (PEM)",
+    example: "/etc/irsa-sidecar/tls/tls.key",
+};
+
 /// A variable for `net-init`, of the downward API's.
 pub static POD_IP: Setting = Setting {
     flag: None,

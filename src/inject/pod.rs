@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::contract::NET_INIT_CONTAINER;
 use crate::contract::SIDECAR_CONTAINER;
 use crate::inject::Refusal;
+use crate::inject::service_account_name;
 use crate::patch::Pointer;
 
 /// A pod, or a workload's template of one.
@@ -84,8 +85,7 @@ impl<'a> Pod<'a> {
     }
 
     pub(super) fn service_account(&self) -> &'a str {
-        let named = |field| self.spec(field).and_then(Value::as_str).filter(|name| !name.is_empty());
-        named("serviceAccountName").or_else(|| named("serviceAccount")).unwrap_or("default")
+        service_account_name(self.value)
     }
 
     pub(super) fn grace_seconds(&self) -> u64 {
