@@ -149,6 +149,11 @@ impl Emulator {
         Ok(())
     }
 
+    /// Says where the documents of an issuer lie, if not under its own name.
+    pub fn publish_issuer(&self, issuer: &str, at: &str) {
+        self.state.jwks.publish(issuer, at);
+    }
+
     /// Gives out sessions of this role without a call.
     pub fn vendor(&self, role_arn: &str) -> Vendor {
         Vendor::new(Arc::clone(&self.state), role_arn)

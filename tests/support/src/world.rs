@@ -57,6 +57,7 @@ pub struct WorldBuilder {
     mode: Mode,
     sts_address: SocketAddr,
     issuer_address: SocketAddr,
+    external_issuer: Option<(String, String)>,
 }
 
 impl World {
@@ -218,6 +219,12 @@ impl WorldBuilder {
         self
     }
 
+    /// Trusts the tokens of this issuer in place of the world's own, whose documents are fetched from `at`.
+    pub fn external_issuer(mut self, url: &str, at: &str) -> Self {
+        self.external_issuer = Some((url.to_owned(), at.to_owned()));
+        self
+    }
+
     pub async fn start(self) -> io::Result<World> {
         let clock = Clock::default();
         let scratch = Scratch::new("irsa-sidecar-world")?;
@@ -238,7 +245,11 @@ impl WorldBuilder {
             let trust = self.trust(arn, &issuer).map_err(io::Error::other)?;
             let role = Role::new(arn, trust).and_then(|role| role.with_max_session(self.max_session));
             sts.put_role(role.map_err(io::Error::other)?);
-            sts.put_provider(arn, &issuer.url(), &[AUDIENCE]).map_err(io::Error::other)?;
+            let url = self.external_issuer.as_ref().map_or_else(|| issuer.url(), |(url, _)| url.clone());
+            sts.put_provider(arn, &url, &[AUDIENCE]).map_err(io::Error::other)?;
+        }
+        if let Some((url, at)) = &self.external_issuer {
+            sts.publish_issuer(url, at);
         }
         for link in &self.links {
             sts.put_link(link).map_err(io::Error::other)?;
@@ -258,7 +269,11 @@ impl WorldBuilder {
         arn: &str,
         issuer: &Issuer,
     ) -> Result<TrustPolicy, Box<dyn std::error::Error + Send + Sync>> {
-        let (host, subject) = (issuer.host(), self.subject());
+        let host = match &self.external_issuer {
+            Some((url, _)) => url.trim_start_matches("https://").to_owned(),
+            None => issuer.host(),
+        };
+        let subject = self.subject();
         let provider = Role::provider_arn(arn, &host)?;
         Ok(match &self.trust_policy {
             None => TrustPolicy::for_service_account(&provider, &host, &subject, AUDIENCE),
@@ -293,6 +308,7 @@ impl Default for WorldBuilder {
             mode: Mode::default(),
             sts_address: anywhere,
             issuer_address: anywhere,
+            external_issuer: None,
         }
     }
 }

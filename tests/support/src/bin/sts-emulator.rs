@@ -49,6 +49,14 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     trust_policy: Option<PathBuf>,
 
+    /// Trust this issuer's tokens in place of the built-in one's: a real cluster's
+    #[arg(long, value_name = "URL", requires = "published_at")]
+    external_issuer: Option<String>,
+
+    /// Where that issuer's documents are fetched from, by plain HTTP, as from a bucket
+    #[arg(long, value_name = "URL", requires = "external_issuer")]
+    published_at: Option<String>,
+
     /// Whose tokens are minted, and whom the built-in trust policy trusts
     #[arg(long, value_name = "NAMESPACE/NAME", default_value = "shop/legacy-app", value_parser = service_account)]
     service_account: (String, String),
@@ -207,6 +215,9 @@ impl Arguments {
             });
         if let Some(path) = self.trust_policy {
             builder = builder.trust_policy(fs::read_to_string(path)?);
+        }
+        if let (Some(url), Some(at)) = (self.external_issuer, self.published_at) {
+            builder = builder.external_issuer(&url, &at);
         }
         if let Some(life) = self.session_seconds {
             builder = builder.session_life(life);

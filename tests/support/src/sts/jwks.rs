@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What has been learnt of the issuers so far.
 #[derive(Debug, Default)]
 pub(crate) struct Jwks {
+    /// Where the documents of an issuer lie that is not reached under its own name.
+    published: Mutex<HashMap<String, String>>,
     known: Mutex<HashMap<String, Known>>,
 }
 
@@ -67,13 +69,22 @@ impl Jwks {
         if let Some(key) = fresh.and_then(|known| find(&known.keys)) {
             return Ok(Some(key));
         }
-        let Ok(Ok(keys)) = timeout(PATIENCE, discover(issuer)).await else {
+        let at = self.published.lock().unwrap_or_else(PoisonError::into_inner).get(issuer).cloned();
+        let Ok(Ok(keys)) = timeout(PATIENCE, discover(issuer, at.as_deref().unwrap_or(issuer))).await else {
             return Err(Failure::named("IDPCommunicationError"));
         };
         let key = find(&keys);
         let known = Known { keys, fetched_at: now };
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(issuer.to_owned(), known);
         Ok(key)
+    }
+
+    /// Says where an issuer's documents lie, as a bucket's address would.
+    pub(crate) fn publish(&self, issuer: &str, at: &str) {
+        self.published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(issuer.to_owned(), at.to_owned());
     }
 
     /// Makes the next token a reason to ask its issuer again.
@@ -106,12 +117,16 @@ impl Jwk {
     }
 }
 
-async fn discover(issuer: &str) -> io::Result<Vec<Jwk>> {
-    let document: Discovery = fetch(&format!("{issuer}/.well-known/openid-configuration")).await?;
+async fn discover(issuer: &str, at: &str) -> io::Result<Vec<Jwk>> {
+    let document: Discovery = fetch(&format!("{at}/.well-known/openid-configuration")).await?;
     if document.issuer != issuer {
         return Err(io::Error::other(format!("{issuer} calls itself {}", document.issuer)));
     }
-    let set: KeySet = fetch(&document.jwks_uri).await?;
+    let keys_at = match document.jwks_uri.strip_prefix(issuer) {
+        Some(path) => format!("{at}{path}"),
+        None => document.jwks_uri,
+    };
+    let set: KeySet = fetch(&keys_at).await?;
     Ok(set.keys)
 }
 

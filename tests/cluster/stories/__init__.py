@@ -1,0 +1,7 @@
+"""What is done on the cluster, in this order."""
+
+from stories import token
+
+STORIES = [
+    ("token", token.story),
+]
