@@ -22,6 +22,7 @@ class World:
         if not (arguments.kubernetes / "kube-apiserver").exists():
             raise Unavailable(f"there is no kube-apiserver in {arguments.kubernetes}; make control-plane")
         self.children, self.directory, self.say = children, Path(directory), say
+        self.helm, self.chart = arguments.helm, arguments.chart
         self.binary, self.webhook_binary, self._emulator = arguments.binary, arguments.webhook_binary, arguments.emulator
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         self.cluster = ControlPlane(children, arguments.kubernetes, directory, say)

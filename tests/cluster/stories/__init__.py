@@ -1,7 +1,8 @@
 """What is done on the cluster, in this order."""
 
-from stories import token
+from stories import admission, token
 
 STORIES = [
     ("token", token.story),
+    ("admission", admission.story),
 ]
