@@ -228,6 +228,9 @@ pub const DEFAULT_USER: u32 = 65_532;
 /// The first version of Kubernetes that has native sidecars without a feature gate.
 pub const NATIVE_SIDECARS_SINCE: (u32, u32) = (1, 29);
 
+/// Where the kubelet takes a container's last words from.
+pub const TERMINATION_LOG: &str = "/dev/termination-log";
+
 /// Exit statuses, after BSD's `sysexits.h`.
 pub mod exit {
     /// Bad usage or configuration: mend it and start again.

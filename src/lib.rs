@@ -34,6 +34,7 @@ pub mod serve;
 pub mod session_key;
 pub mod shutdown;
 pub mod sts;
+pub mod termination_log;
 pub mod token;
 pub mod upstream;
 pub mod webhook;

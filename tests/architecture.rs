@@ -24,6 +24,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("session_key", &[]),
     ("shutdown", &[]),
+    ("termination_log", &["contract"]),
     // Values.
     ("config", &["authorities", "contract", "file", "secret"]),
     ("credentials", &["secret"]),
@@ -57,7 +58,21 @@ const PLAN: &[(&str, &[&str])] = &[
     ("roles", &["authorization", "cache", "contract"]),
     // Policy.
     ("cache", &["clock", "credentials", "secret"]),
-    ("refresh", &["backoff", "beat", "cache", "clock", "credentials", "metrics", "shutdown", "sts", "token"]),
+    (
+        "refresh",
+        &[
+            "backoff",
+            "beat",
+            "cache",
+            "clock",
+            "credentials",
+            "metrics",
+            "shutdown",
+            "sts",
+            "termination_log",
+            "token",
+        ],
+    ),
     // The one thing that a request may ask of another machine, and it is asked by a task of its own.
     ("upstream", &["clock", "config", "contract", "metadata_path", "metrics", "secret"]),
     // Opt in: the one thing that puts secrets on a volume.

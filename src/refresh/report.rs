@@ -11,6 +11,7 @@ use crate::credentials::Lifetime;
 use crate::credentials::rfc3339;
 use crate::sts::ExchangeError;
 use crate::sts::Exchanged;
+use crate::termination_log;
 
 /// Remembers what has been said.
 #[derive(Debug)]
@@ -66,7 +67,9 @@ impl Report {
             after_failures = failures,
             "credentials exchanged",
         );
-        self.failure = None;
+        if self.failure.take().is_some() {
+            termination_log::withdraw(&self.role);
+        }
         self.unservable = false;
         self.session(lifetime);
     }
@@ -89,6 +92,7 @@ impl Report {
             return;
         }
         self.failure = Some(error.code());
+        termination_log::note(&self.role, &format!("{}: {error}. {}", error.code(), error.mend()));
         tracing::warn!(
             role = self.role,
             code = error.code(),
