@@ -55,7 +55,7 @@ impl Application<'_> {
             let variable_name = wanted["name"].as_str().unwrap_or_default();
             match container.variable(variable_name) {
                 None => missing.push(wanted),
-                Some((_, present)) if is_same(present, &wanted) => {}
+                Some((_, present)) if is_same(present, &wanted) || is_our_path(present, &wanted) => {}
                 Some(_) => warnings.push(format!(
                     "container {name} sets {variable_name} itself, to something else than injection would, and it was left; \
                      its SDK may {}",
@@ -147,6 +147,13 @@ fn is_same(present: &Value, wanted: &Value) -> bool {
         Some(value) => present.get("value") == Some(value),
         None => secret(present) == secret(wanted),
     }
+}
+
+/// Another role of the roles file: `…/v1/credentials/NAME`.
+fn is_our_path(present: &Value, wanted: &Value) -> bool {
+    let value = |variable: &Value| variable["value"].as_str().map(str::to_owned);
+    let (Some(present), Some(wanted)) = (value(present), value(wanted)) else { return false };
+    present.strip_prefix(&wanted).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn add(container: &Container<'_>, missing: Vec<Value>, patch: &mut Vec<Op>) {

@@ -13,6 +13,7 @@ use hyper::Method;
 use hyper::Request;
 use hyper::Response;
 use hyper::StatusCode;
+use hyper::body::Body;
 use hyper::body::Incoming;
 use hyper::header::ALLOW;
 use hyper::header::CONTENT_TYPE;
@@ -90,11 +91,14 @@ async fn body(request: Request<Incoming>) -> Result<Bytes, Trouble> {
         let why = format!("the content type is \"{}\", not application/json", content_type.escape_debug());
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
     }
+    let too_long = || (StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 8 MiB".to_owned());
+    // Whoever says so beforehand need not send it.
+    if request.body().size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_long());
+    }
     match Limited::new(request.into_body(), MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 8 MiB".to_owned()))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(too_long()),
         Err(error) => Err((StatusCode::BAD_REQUEST, format!("the body could not be read: {error}"))),
     }
 }

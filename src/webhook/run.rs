@@ -58,7 +58,7 @@ pub async fn run(config: Webhook, settings: Settings, clock: Clock) -> Result<()
     let files = Files { certificate: config.certificate, key: config.key };
     let (certificate, served) = watch::channel(files.read()?);
     let reviews = bind("listen", config.listen, true)?;
-    let health = bind("admin-listen", config.admin.address, config.admin.is_default)?;
+    let health = bind("admin-listen", config.admin.address, true)?;
     let client = cluster::client().await.map_err(StartError::Client)?;
     let (phase, phases) = phases();
     let (listed, has_listed) = watch::channel(false);
