@@ -80,7 +80,7 @@ class ControlPlane:
             f"--service-account-issuer={ISSUER}", f"--service-account-jwks-uri={ISSUER}/openid/v1/jwks", f"--service-account-key-file={self.signing[1]}",
             f"--service-account-signing-key-file={self.signing[0]}", "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction", "--enable-aggregator-routing=true",
-            f"--kubelet-client-certificate={self._client[0]}", f"--kubelet-client-key={self._client[1]}",
+            "--kubelet-preferred-address-types=InternalIP", f"--kubelet-client-certificate={self._client[0]}", f"--kubelet-client-key={self._client[1]}",
             "--service-account-max-token-expiration=0s", "--endpoint-reconciler-type=none", "--profiling=false",
         ])
         self._wait("the API server to be ready", lambda: self.kubectl(
@@ -116,7 +116,7 @@ class ControlPlane:
         return done
 
     def json(self, *arguments, **how):
-        return json.loads(self.kubectl(*arguments, "-o", "json", **how).stdout)
+        return json.loads(self.kubectl(*arguments, "-o", "json", **how).stdout or "{}")
 
     def apply(self, *objects):
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": list(objects)})

@@ -14,7 +14,7 @@ class Authority:
         _openssl("req", "-x509", "-new", "-key", self._key, "-subj", "/CN=cluster", "-days", "2", "-out", self.certificate)
 
     def issue(self, name, subject, names=(), days=1):
-        """A key and a certificate: of a server where it has `names`, else of a client."""
+        """A key and a certificate: of a server where it has `names`, else of a client. With -1 days it is over."""
         key, request, certificate = (self.directory / f"{name}.{end}" for end in ("key", "csr", "crt"))
         _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
         _openssl("req", "-new", "-key", key, "-subj", subject, "-out", request)
@@ -22,12 +22,27 @@ class Authority:
         usage = "serverAuth,clientAuth" if names else "clientAuth"
         alternatives = f"subjectAltName={','.join(names)}\n" if names else ""
         extensions.write_text(f"extendedKeyUsage={usage}\n{alternatives}")
-        when = ("-not_before", "20200101000000Z", "-not_after", "20200102000000Z") if days < 0 else ("-days", str(days))
-        _openssl(
-            "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
-            "-extfile", extensions, "-out", certificate, *(when if days > 0 else ("-days", "1")),
-        )
+        if days < 0:
+            self._sign_for_the_past(request, certificate, extensions)
+        else:
+            _openssl(
+                "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
+                "-extfile", extensions, "-out", certificate, "-days", days,
+            )
         return certificate, key
+
+    def _sign_for_the_past(self, request, certificate, extensions):
+        """`openssl x509` signs from now on alone."""
+        register = self.directory / "register"
+        register.write_text("")
+        settings = self.directory / "ca.cnf"
+        settings.write_text(
+            f"[ca]\ndefault_ca=it\n[it]\ndatabase={register}\nnew_certs_dir={self.directory}\nserial={self.directory}/past.srl\n"
+            "rand_serial=yes\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n")
+        _openssl(
+            "ca", "-batch", "-config", settings, "-in", request, "-out", certificate, "-cert", self.certificate, "-keyfile",
+            self._key, "-startdate", "20250101000000Z", "-enddate", "20250102000000Z", "-extfile", extensions, "-notext",
+        )
 
     def signing_key(self, name):
         """What ServiceAccounts' tokens are signed with: RS256, as on EKS."""

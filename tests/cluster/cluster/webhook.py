@@ -81,8 +81,11 @@ class Webhook:
         return self._child.pid
 
     def end(self):
-        self._world.children.end(self._child)
-        return self._child.returncode
+        self._world.children.end(self._child, patience=15)
+
+    @property
+    def returncode(self):
+        return self._child.poll()
 
     def log(self):
         return [json.loads(line) for line in (self.directory / "webhook.stderr").read_text().splitlines() if line.startswith("{")]

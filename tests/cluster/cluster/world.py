@@ -22,6 +22,9 @@ class World:
         if not (arguments.kubernetes / "kube-apiserver").exists():
             raise Unavailable(f"there is no kube-apiserver in {arguments.kubernetes}; make control-plane")
         self.children, self.directory, self.say = children, Path(directory), say
+        self.node = None
+        self.pause, self.application = arguments.pause, arguments.application
+        self.images = dict(image.split("=", 1) for image in arguments.image)
         self.helm, self.chart = arguments.helm, arguments.chart
         self.binary, self.webhook_binary, self._emulator = arguments.binary, arguments.webhook_binary, arguments.emulator
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -57,3 +60,16 @@ class World:
 
         self.sts = self.children.wait_until("the STS emulator to be ready", ready)
         self.say("the STS emulator trusts the cluster's issuer")
+
+    def end(self):
+        if self.node:
+            self.node.end()
+
+    def report(self):
+        """For whoever must find out why."""
+        for what in (("get", "pods,jobs", "-A", "-o", "wide"), ("describe", "pods", "-n", NAMESPACE), ("get", "events", "-A")):
+            done = self.cluster.kubectl(*what, check=False)
+            print(done.stdout[-6000:], done.stderr[-2000:])
+        for pod in self.cluster.json("get", "pods", "-n", NAMESPACE, check=False).get("items", []):
+            done = self.cluster.kubectl("logs", pod["metadata"]["name"], "-n", NAMESPACE, "--all-containers", "--tail=20", check=False)
+            print(done.stdout, done.stderr)

@@ -63,11 +63,11 @@ class Children:
                 self._running.append(child)
         return child
 
-    def end(self, child, how=signal.SIGTERM):
+    def end(self, child, how=signal.SIGTERM, patience=GRACE):
         with self._lock:
             if child in self._running:
                 self._running.remove(child)
-        _end([child], how)
+        _end([child], how, patience)
 
     def end_all(self):
         self._stopping.set()
@@ -100,13 +100,13 @@ def must_run(child, log):
         raise Failed(f"it ended with status {child.returncode}:\n{log.read_text(errors='replace').strip()}")
 
 
-def _end(children, how=signal.SIGTERM):
+def _end(children, how=signal.SIGTERM, patience=GRACE):
     for child in children:
         if child.poll() is None:
             child.send_signal(how)
     for child in children:
         try:
-            child.wait(GRACE)
+            child.wait(patience)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
