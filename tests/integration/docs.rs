@@ -81,8 +81,39 @@ fn the_readme_has_the_conformance_table_as_the_run_wrote_it() {
     assert_eq!(shown, wanted);
 }
 
+/// By the text, so that it holds in a build without the feature too.
+#[test]
+fn the_documents_have_every_code_and_every_metric_of_the_webhook() {
+    let (install, troubleshooting) = (text("docs/install.md"), text("docs/troubleshooting.md"));
+    let mut codes = 0;
+    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/webhook")).unwrap() {
+        for line in fs::read_to_string(file.unwrap().path()).unwrap().lines() {
+            if let Some(code) = line.split("code = \"").nth(1).and_then(|rest| rest.split('"').next()) {
+                codes += 1;
+                assert!(
+                    troubleshooting.contains(&format!("`{code}`")),
+                    "{code} is not in docs/troubleshooting.md"
+                );
+            }
+        }
+    }
+    assert!(codes > 5, "the codes must be found");
+    let mut metrics = 0;
+    let source = text("src/webhook/metrics.rs");
+    for registered in source.split("registry.register(").skip(1) {
+        let name = registered.split('"').nth(1).unwrap();
+        metrics += 1;
+        assert!(install.contains(&format!("`{name}")), "{name} is not in docs/install.md");
+    }
+    assert!(metrics > 5, "the metrics must be found");
+}
+
 fn readme() -> String {
-    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+    text("README.md")
+}
+
+fn text(path: &str) -> String {
+    fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {

@@ -25,7 +25,7 @@ class World:
         self.node = None
         self.pause, self.application = arguments.pause, arguments.application
         self.images = dict(image.split("=", 1) for image in arguments.image)
-        self.helm, self.chart = arguments.helm, arguments.chart
+        self.helm, self.chart, self.minio = arguments.helm, arguments.chart, arguments.minio
         self.binary, self.webhook_binary, self._emulator = arguments.binary, arguments.webhook_binary, arguments.emulator
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         self.cluster = ControlPlane(children, arguments.kubernetes, directory, say)
