@@ -16,16 +16,13 @@ HADOLINT := $(TOOLS)/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 CYCLONEDX_VERSION := 0.5.9
 CYCLONEDX := $(TOOLS)/bin/cargo-cyclonedx-$(CYCLONEDX_VERSION)
 
-# What an image holds: glibc linked in, for this machine's own platform.
-HOST := $(shell rustc --print host-tuple)
-STATIC_FLAGS := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
-STATIC := target/static
+IMAGES := target/images
 
 CONFORMANCE := tests/conformance/run --binary target/release/irsa-sidecar --emulator target/debug/sts-emulator
 
 LANGUAGES := go java javascript python ruby rust tools
 
-STAGES := fmt clippy doc test deny build conformance chart control-plane cluster image
+STAGES := fmt clippy doc test deny build conformance chart control-plane image cluster
 
 .PHONY: help
 help: ## show this list
@@ -75,19 +72,15 @@ conformance: build ## real old SDKs against the real binary; conformance-java an
 $(LANGUAGES:%=conformance-%): conformance-%: build
 	$(CONFORMANCE) --language $*
 
-.PHONY: static
-static: ## target/static: the two programs as the images hold them
-	RUSTFLAGS="$(STATIC_FLAGS)" cargo build --locked --release --target $(HOST)
-	mkdir -p $(STATIC)
-	cp target/$(HOST)/release/irsa-sidecar $(STATIC)/
-	RUSTFLAGS="$(STATIC_FLAGS)" cargo build --locked --release --target $(HOST) --features webhook
-	cp target/$(HOST)/release/irsa-sidecar $(STATIC)/irsa-sidecar-webhook
+.PHONY: images
+images: ## target/images: both images and their programs; needs root, buildah, podman and debootstrap
+	tests/image/run --cache $(BUILD_CACHE)/image --out $(IMAGES)
 
 .PHONY: image
-image: $(HADOLINT) ## both images, twice, and what is in them; needs root, buildah, podman, runc and debootstrap
+image: $(HADOLINT) ## both images, built twice, and what is in them; needs runc too
 	$(HADOLINT) Dockerfile
 	cargo build --locked -p irsa-sidecar-test-support
-	tests/image/run --cache $(BUILD_CACHE)/image --out target/images --emulator target/debug/sts-emulator
+	tests/image/run --cache $(BUILD_CACHE)/image --out $(IMAGES) --check target/debug/sts-emulator
 
 .PHONY: sbom
 sbom: $(CYCLONEDX) ## target/*.cdx.json: what is linked into the programs (CycloneDX)
@@ -107,13 +100,12 @@ chart-render: $(HELM) ## k8s/rendered, written anew
 control-plane: $(KUBERNETES)/kube-apiserver ## Kubernetes' own programs, built from their Go modules; some minutes, once
 
 .PHONY: cluster
-cluster: static control-plane $(HELM) ## a real control plane and a real node; needs root, etcd, containerd, runc (tests/cluster)
+cluster: images control-plane $(HELM) ## a real control plane and a real node; needs root, etcd, containerd, runc (tests/cluster)
 	mkdir -p target/cluster
 	cargo build --locked -p irsa-sidecar-test-support
 	cc -static -Os -o target/cluster/pause tests/cluster/images/pause/pause.c
 	cd tests/cluster/images/application && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(CURDIR)/target/cluster/application .
-	tests/cluster/run --binary $(STATIC)/irsa-sidecar --webhook-binary $(STATIC)/irsa-sidecar-webhook \
-	  --emulator target/debug/sts-emulator --kubernetes $(KUBERNETES) --helm $(HELM) \
+	tests/cluster/run --images $(IMAGES) --emulator target/debug/sts-emulator --kubernetes $(KUBERNETES) --helm $(HELM) \
 	  --pause target/cluster/pause --application target/cluster/application
 
 .PHONY: bench

@@ -129,8 +129,9 @@ state = "{self.directory}/run"
         self._world.say("the node is ready: " + cluster.kubectl(
             "get", "node", NAME, "-o", "jsonpath={.status.nodeInfo.kubeletVersion} {.status.nodeInfo.containerRuntimeVersion} {.status.nodeInfo.kernelVersion}").stdout)
 
-    def import_image(self, path):
-        done = self._ctr("-n", "k8s.io", "images", "import", str(path))
+    def import_image(self, path, name=None):
+        """Under the name that the archive says, or another."""
+        done = self._ctr("-n", "k8s.io", "images", "import", *([f"--index-name={name}"] if name else []), str(path))
         assert done.returncode == 0, done.stderr
 
     def signal(self, container, what):

@@ -24,9 +24,9 @@ class World:
         self.children, self.directory, self.say = children, Path(directory), say
         self.node = None
         self.pause, self.application = arguments.pause, arguments.application
-        self.images = dict(image.split("=", 1) for image in arguments.image)
         self.helm, self.chart, self.minio = arguments.helm, arguments.chart, arguments.minio
-        self.binary, self.webhook_binary, self._emulator = arguments.binary, arguments.webhook_binary, arguments.emulator
+        self.images, self._emulator = arguments.images, arguments.emulator
+        self.binary, self.webhook_binary = self.images / "sidecar", self.images / "webhook"
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         self.cluster = ControlPlane(children, arguments.kubernetes, directory, say)
 

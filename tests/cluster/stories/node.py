@@ -11,7 +11,6 @@ from cluster.world import NAMESPACE, REGION, ROLE
 from harness.http import request
 
 SIDECAR, WEBHOOK, APPLICATION = (f"registry.example/{name}:1" for name in ("irsa-sidecar", "irsa-sidecar-webhook", "application"))
-USER = {"User": "65532:65532", "Env": ["PATH=/"]}
 
 
 def story(world):
@@ -29,17 +28,13 @@ def story(world):
 def images(world, node):
     made = [
         (PAUSE, {"pause": world.pause}, {"Entrypoint": ["/pause"], "User": "65535:65535"}),
-        (APPLICATION, {"application": world.application}, {"Entrypoint": ["/application"], **USER}),
+        (APPLICATION, {"application": world.application}, {"Entrypoint": ["/application"], "User": "1000", "Env": ["PATH=/"]}),
     ]
-    for name, program in ((SIDECAR, world.binary), (WEBHOOK, world.webhook_binary)):
-        given = world.images.get(name)
-        if given:
-            node.import_image(given)
-            continue
-        made.append((name, {"irsa-sidecar": program}, {"Entrypoint": ["/irsa-sidecar"], **USER}))
     for index, (name, files, config) in enumerate(made):
         node.import_image(archive(node.directory / f"image-{index}.tar", name, files, config))
-    world.say("images imported")
+    for name, file in ((SIDECAR, "sidecar.tar"), (WEBHOOK, "webhook.tar")):
+        node.import_image(world.images / file, name)
+    world.say("images imported, those of the Dockerfile among them")
 
 
 def chart(world):
