@@ -74,7 +74,8 @@ def starts_after_its_credentials(world):
     })
     lever(world, "refuse")
     began = time.monotonic()
-    cluster.apply(pod("legacy", ["-sts", world.sts["sts"], "-every", "5s"]))
+    # The shortest session, of which that SDK leaves five minutes unused: it asks again after ten.
+    cluster.apply(pod("legacy", ["-sts", world.sts["sts"], "-every", "5s"], {"irsa-sidecar/session-duration": "15m"}))
     world.children.wait_until("the sidecar to be refused", lambda: "ConnectionFailed" in logs(world, "legacy", "irsa-sidecar"))
     state = status(world, "legacy")
     assert not state["initContainerStatuses"][0]["started"] and "waiting" in state["containerStatuses"][0]["state"], state
@@ -136,7 +137,7 @@ def rotation(world):
     world.say("the kubelet has rotated the token")
     exchanged = 'irsa_sidecar_exchange_total{role="default",result="success",code=""}'
     count = metric(world, "legacy", exchanged)
-    # So that nobody waits for half of a session.
+    # So that the new token is exchanged before the SDK asks.
     send(world, "legacy", "SIGHUP")
     world.children.wait_until("an exchange of the new token", lambda: metric(world, "legacy", exchanged) > count)
     world.say("and the sidecar has exchanged the new one")
