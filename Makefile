@@ -22,7 +22,7 @@ CONFORMANCE := tests/conformance/run --binary target/release/irsa-sidecar --emul
 
 LANGUAGES := go java javascript python ruby rust tools
 
-STAGES := fmt clippy doc test deny build conformance chart control-plane image cluster
+STAGES := fmt clippy doc test deny build conformance chart control-plane image sbom cluster
 
 .PHONY: help
 help: ## show this list
