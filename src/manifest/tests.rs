@@ -102,6 +102,8 @@ fn what_is_no_yaml_is_told_with_its_place() {
         let error = Manifest::parse(text).unwrap_err().to_string();
         assert!(error.starts_with(place), "{text:?}: {error}");
     }
+    let twins = Manifest::parse("a: 1\nb:\n  - c: 1\n    d: 2\n    c: 3\n").unwrap_err().to_string();
+    assert!(twins.starts_with("line 5, column 5: the key \"c\" is there twice"), "{twins}");
     assert!(Manifest::parse("[".repeat(100_000)).is_err());
     let bomb: String = (1..40).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1)).collect();
     assert!(Manifest::parse(format!("a0: &a0 x\n{bomb}")).is_err());

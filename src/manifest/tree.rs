@@ -1,6 +1,7 @@
 //! YAML as a tree that knows where each value stands in the text. A door to `saphyr-parser`.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -114,6 +115,7 @@ impl Builder<'_> {
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(Open { mut node, anchor, .. }) = self.open.pop() else { return Ok(()) };
+                self.refuse_twins(&node)?;
                 match node.kind {
                     Kind::List { is_flow: true, .. } | Kind::Map { is_flow: true, .. } => {
                         // The bracket; the parser's end may be the next line's.
@@ -178,6 +180,21 @@ impl Builder<'_> {
             None => marker.index().min(self.text.len()),
             Some(bytes) => bytes.get(marker.index()).copied().unwrap_or(self.text.len()),
         }
+    }
+
+    /// Of two of the same name, programs take one or the other, and the API server neither.
+    fn refuse_twins(&self, map: &Node) -> Result<(), ManifestError> {
+        let Kind::Map { entries, .. } = &map.kind else { return Ok(()) };
+        let mut names = HashSet::new();
+        for (key, _) in entries {
+            let Kind::Scalar { text, .. } = &key.kind else { continue };
+            if !names.insert(text.as_str()) {
+                let line = self.text[..key.span.start].matches('\n').count() + 1;
+                let why = format!("the key {text:?} is there twice in one mapping; remove one of them");
+                return Err(ManifestError { line, column: key.column + 1, why });
+            }
+        }
+        Ok(())
     }
 
     fn begin(&mut self, kind: Kind, anchor: usize, span: Span) -> Result<(), ManifestError> {
