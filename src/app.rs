@@ -18,7 +18,6 @@ use crate::app::crew::Means;
 use crate::app::reload::Reload;
 use crate::app::source::Source;
 use crate::beat;
-use crate::beat::Beat;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::ImdsMode;
@@ -28,7 +27,7 @@ use crate::config::Serves;
 use crate::credentials_file;
 use crate::credentials_file::CredentialsFile;
 use crate::credentials_file::UnusablePlace;
-use crate::heap::Heap;
+use crate::heap;
 use crate::metrics::Metrics;
 use crate::roles;
 use crate::roles::Table;
@@ -138,7 +137,7 @@ impl Bound {
         background.spawn(hangups.run());
         let (give_beat, beat) = beat::beat(clock.clone());
         background.spawn(give_beat);
-        background.spawn(tidy(beat.clone()));
+        background.spawn(heap::keep_tidy(beat.clone()));
         if let Some(keeper) = keeper {
             background.spawn(keeper.run(metrics.clone(), clock.clone(), beat.clone()));
         }
@@ -206,13 +205,4 @@ fn session_key(listeners: &Listeners) -> SessionKey {
 
 fn serves_imds(listeners: &Listeners) -> bool {
     listeners.listeners.iter().any(Listener::serves_imds)
-}
-
-/// Moves to the beat of the house, so that it costs no wake-up.
-async fn tidy(mut beat: Beat) {
-    let mut heap = Heap::new();
-    loop {
-        beat.next().await;
-        heap.tidy();
-    }
 }

@@ -6,6 +6,8 @@
 
 use std::fs;
 
+use crate::beat::Beat;
+
 /// What is within this part of the least is as good as the least.
 const WORTHWHILE: u64 = 16;
 
@@ -33,6 +35,15 @@ impl Heap {
 impl Default for Heap {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Tidies until dropped; on the beat of the house, so that it costs no wake-up.
+pub async fn keep_tidy(mut beat: Beat) {
+    let mut heap = Heap::new();
+    loop {
+        beat.next().await;
+        heap.tidy();
     }
 }
 

@@ -17,7 +17,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("contract", &[]),
     ("file", &["beat", "clock"]),
-    ("heap", &[]),
+    ("heap", &["beat"]),
     ("metadata_path", &[]),
     ("metrics", &["build_info"]),
     ("patch", &[]),
@@ -80,7 +80,7 @@ const PLAN: &[(&str, &[&str])] = &[
     // It sees no credentials, and no secret but its own certificate's key.
     (
         "webhook",
-        &["beat", "build_info", "clock", "config", "contract", "file", "inject", "patch", "shutdown"],
+        &["beat", "build_info", "clock", "config", "contract", "file", "heap", "inject", "patch", "shutdown"],
     ),
     // Surfaces. A request can never cause a call for credentials: neither `sts` nor `token` is here.
     (

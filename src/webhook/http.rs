@@ -26,10 +26,14 @@ use crate::webhook::metrics::Metrics;
 use crate::webhook::metrics::Outcome;
 use crate::webhook::review;
 use crate::webhook::reviewer::Reviewer;
+use crate::webhook::room::MAX_BODY;
+use crate::webhook::room::MAX_VALUES;
+use crate::webhook::room::Room;
 
-/// An object has 3 MiB at most, and an update brings it twice.
-const MAX_BODY: usize = 8 * 1024 * 1024;
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Less than the API server waits, so that it learns why.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// For a body to arrive: it holds a place meanwhile.
+const READING: Duration = Duration::from_secs(3);
 
 /// What every request needs.
 pub(super) struct Desk {
@@ -37,6 +41,7 @@ pub(super) struct Desk {
     pub(super) native_sidecars: watch::Receiver<Option<bool>>,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
+    pub(super) room: Room,
 }
 
 /// A status, and one sentence.
@@ -60,16 +65,22 @@ pub(super) async fn serve(desk: Arc<Desk>, request: Request<Incoming>) -> Result
             tracing::warn!(code = "InvalidReview", status = status.as_u16(), "{why}");
             (plain(status, &why), Outcome::Invalid, 0)
         }
-        Err(_) => (plain(StatusCode::REQUEST_TIMEOUT, "it took more than 10 s"), Outcome::Failed, 0),
+        Err(_) => (plain(StatusCode::REQUEST_TIMEOUT, "it took more than 8 s"), Outcome::Failed, 0),
     };
     desk.metrics.reviewed(outcome, warnings, desk.clock.steady() - began);
     Ok(reply)
 }
 
 async fn answer(desk: &Desk, request: Request<Incoming>) -> Result<(Vec<u8>, Outcome, usize), Trouble> {
+    let length = request.body().size_hint().exact();
+    let place = desk.room.body(length).await;
     let body = body(request).await?;
+    let Some(_values) = desk.room.values(&body).await else {
+        let why = format!("the body has more than {MAX_VALUES} values, and no pod has");
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, why));
+    };
     let review = review::read(&body).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
-    drop(body);
+    drop((body, place));
     let native_sidecars = *desk.native_sidecars.borrow();
     let Some(native_sidecars) = native_sidecars else {
         let why = "the API server's version is not known yet; try again".to_owned();
@@ -96,10 +107,11 @@ async fn body(request: Request<Incoming>) -> Result<Bytes, Trouble> {
     if request.body().size_hint().lower() > MAX_BODY as u64 {
         return Err(too_long());
     }
-    match Limited::new(request.into_body(), MAX_BODY).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_long()),
-        Err(error) => Err((StatusCode::BAD_REQUEST, format!("the body could not be read: {error}"))),
+    match timeout(READING, Limited::new(request.into_body(), MAX_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
+        Ok(Err(error)) => Err((StatusCode::BAD_REQUEST, format!("the body could not be read: {error}"))),
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 3 s".to_owned())),
     }
 }
 

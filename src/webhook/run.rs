@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use crate::beat::beat;
 use crate::clock::Clock;
 use crate::config::Webhook;
+use crate::heap;
 use crate::inject::Settings;
 use crate::shutdown::EndSignals;
 use crate::shutdown::Phase;
@@ -29,6 +30,7 @@ use crate::webhook::listen;
 use crate::webhook::listen::Handler;
 use crate::webhook::metrics::Metrics;
 use crate::webhook::reviewer::Reviewer;
+use crate::webhook::room::Room;
 use crate::webhook::tls;
 use crate::webhook::tls::CertificateError;
 use crate::webhook::tls::Files;
@@ -76,6 +78,7 @@ pub async fn run(config: Webhook, settings: Settings, clock: Clock) -> Result<()
         native_sidecars,
         metrics: metrics.clone(),
         clock: clock.clone(),
+        room: Room::new(),
     };
     let local = |listener: &tokio::net::TcpListener| listener.local_addr().map(|address| address.to_string());
     tracing::info!(
@@ -88,6 +91,7 @@ pub async fn run(config: Webhook, settings: Settings, clock: Clock) -> Result<()
     let background = async {
         tokio::join!(
             give_beat,
+            heap::keep_tidy(beat.clone()),
             tls::follow(files, certificate, metrics, beat, clock),
             cluster::follow_version(client, native),
             accounts.follow(listed),

@@ -28,6 +28,7 @@ def story(world):
     pod_security(world)
     same_second(world)
     no_reviews(world)
+    flood(world)
     api_server_restarts(world)
     certificates(world)
     latency(world)
@@ -77,7 +78,7 @@ def same_second(world):
     direct = lambda: world.webhook.metric('irsa_sidecar_webhook_service_account_lookups_total{result="direct"}')
     administrator, connection, before, number = api(world), world.webhook.connect(), direct(), 0
     while direct() == before:
-        assert number < 500, "the watch was quicker 500 times"
+        assert number < 5000, "the watch was quicker 5,000 times"
         put(administrator, account(f"quick-{number}"))
         status, body = post(connection, review(pod("x", f"quick-{number}")))
         assert status == 200 and json.loads(body)["response"]["allowed"], body
@@ -105,7 +106,7 @@ def no_reviews(world):
     big = pod("big")
     big["metadata"]["annotations"]["example.com/big"] = "x" * (3 * 1024 * 1024)
     cases = [
-        ("no JSON", b"{", 400, "no JSON"), ("empty", b"", 400, "no JSON"), ("deep", b"[" * 1_000_000, 400, "no JSON"),
+        ("no JSON", b"{", 400, "no JSON"), ("empty", b"", 400, "no JSON"), ("deep", b"[" * 40_000, 400, "no JSON"), ("many", b"[" * 1_000_000, 413, "50000 values"),
         ("a pod", pod("x"), 400, "not an AdmissionReview"), ("v1beta1", {**review(pod("x")), "apiVersion": "admission.k8s.io/v1beta1"}, 400, "v1beta1"),
         ("no uid", review(pod("x"), uid=""), 400, "no uid"), ("uid of another type", review(pod("x"), uid=7), 400, "no uid"),
         ("no object", review(None), 400, "no object"), ("an object of another type", review([1]), 400, "no object"),
@@ -139,6 +140,39 @@ def no_reviews(world):
         pass
     assert webhook.is_ready()
     world.say(f"{len(cases) + 5} requests that are no reviews, or strange ones: each answered, nothing ended")
+
+
+def flood(world):
+    """What somebody in a pod can send: values that grow in memory, and bodies that fill it."""
+    webhook = world.webhook
+    status, answer = post(webhook.connect(), b"[" + b"{}," * 2_000_000 + b"0]")
+    assert status == 413 and b"50000 values" in answer, (status, answer)
+    text, stop, sent = json.dumps({"x": "y" * 7_000_000}).encode(), threading.Event(), [0] * 16
+
+    def send(number):
+        while not stop.is_set():
+            try:
+                sent[number] += post(webhook.connect(), text)[0] in (400, 408)
+            except OSError:
+                pass
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(len(sent))]
+    for thread in threads:
+        thread.start()
+    try:
+        connection, times = webhook.connect(), []
+        while sum(sent) < 64:
+            began = time.perf_counter()
+            status, body = post(connection, json.dumps(review(pod("x"))).encode())
+            times.append(time.perf_counter() - began)
+            assert status == 200 and json.loads(body)["response"]["allowed"], body
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    peak = resident(webhook.pid, "VmHWM")
+    assert peak < 100, f"{peak:.0f} MB"
+    world.say(f"16 senders of 7 MB bodies, {sum(sent)} of them: {len(times)} reviews meanwhile, the slowest {max(times) * 1e3:.0f} ms; {peak:.0f} MB at the most")
 
 
 def api_server_restarts(world):
@@ -264,9 +298,9 @@ def drain(world):
     webhook.start()
 
 
-def resident(pid):
+def resident(pid, what="VmRSS"):
     with open(f"/proc/{pid}/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) / 1024
+        return next(int(line.split()[1]) for line in file if line.startswith(what)) / 1024
 
 
 def api(world):
