@@ -50,6 +50,7 @@ mod process;
 pub mod run;
 mod serve;
 pub mod token;
+pub mod trust_policy;
 mod webhook;
 
 use credentials::FORMATS;
@@ -72,10 +73,13 @@ use help::SERVE;
 use help::SERVE_EXAMPLES;
 use help::TOKEN;
 use help::TOKEN_EXAMPLES;
+use help::TRUST_POLICY;
+use help::TRUST_POLICY_EXAMPLES;
 use help::WEBHOOK;
 use help::WEBHOOK_DRAIN_HELP;
 use help::WEBHOOK_EXAMPLES;
 use inject::Inject;
+use trust_policy::TrustPolicy;
 
 /// What is to be done.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -91,6 +95,7 @@ pub enum Command {
         file: Option<PathBuf>,
         json: bool,
     },
+    TrustPolicy(TrustPolicy),
     Healthcheck {
         flags: Flags,
     },
@@ -142,6 +147,7 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
             let file = of_command.get_one("file").cloned();
             Command::Token { file, json: of_command.get_flag("json") }
         }
+        "trust-policy" => Command::TrustPolicy(trust_policy::asked(of_command)),
         "healthcheck" => Command::Healthcheck { flags },
         "net-init" => Command::NetInit { flags },
         "inject" => Command::Inject(Inject {
@@ -198,6 +204,12 @@ fn definition() -> ClapCommand {
                 .arg(
                     Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON, for scripts"),
                 ),
+        )
+        .subcommand(
+            command("trust-policy", "Print the trust policy that IAM needs for a ServiceAccount")
+                .long_about(TRUST_POLICY)
+                .after_long_help(TRUST_POLICY_EXAMPLES)
+                .args(trust_policy::arguments()),
         )
         .subcommand(
             command("healthcheck", "Ask a running sidecar whether it is ready")

@@ -36,5 +36,6 @@ pub mod shutdown;
 pub mod sts;
 pub mod termination_log;
 pub mod token;
+pub mod trust_policy;
 pub mod upstream;
 pub mod webhook;

@@ -77,6 +77,8 @@ const PLAN: &[(&str, &[&str])] = &[
     ("upstream", &["clock", "config", "contract", "metadata_path", "metrics", "secret"]),
     // Opt in: the one thing that puts secrets on a volume.
     ("credentials_file", &["beat", "clock", "credentials", "file", "metrics", "refresh"]),
+    // What IAM must say; it asks nobody.
+    ("trust_policy", &["config", "contract", "token"]),
     // It sees no credentials, and no secret but its own certificate's key.
     (
         "webhook",
@@ -129,7 +131,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("aws_smithy_types", STS),
     ("aws_types", &["src/sts/client/endpoint.rs"]),
     ("base64", &["src/token.rs", "src/serve/imds/session.rs", "src/webhook/review.rs"]),
-    ("clap", &["src/cli.rs", "src/cli/injection.rs"]),
+    ("clap", &["src/cli.rs", "src/cli/injection.rs", "src/cli/trust_policy.rs"]),
     ("fastrand", &["src/app.rs"]),
     ("hmac", &["src/serve/imds/session.rs"]),
     ("httpdate", STS),

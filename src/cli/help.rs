@@ -82,6 +82,26 @@ Examples:
 
 Exit status: 0 fine, 64 bad usage or configuration, 69 there is no token to decode, 70 a fault of ours";
 
+pub(super) const TRUST_POLICY: &str = "\
+Print the trust policy that a role needs so that a ServiceAccount may assume it: `sub` and `aud` compared with
+StringEquals, and nobody else let in. Who it is comes from the token, or from flags. Whatever is asked for that is wider
+is a warning. It asks nobody: neither IAM nor the cluster.";
+
+pub(super) const TRUST_POLICY_EXAMPLES: &str = "\
+Examples:
+  irsa-sidecar trust-policy
+      in a pod: for its token and AWS_ROLE_ARN
+  kubectl create token app -n shop --audience sts.amazonaws.com |
+    irsa-sidecar trust-policy --token-file - --role-arn arn:aws:iam::111122223333:role/app --format terraform
+  irsa-sidecar trust-policy --role-arn arn:aws:iam::111122223333:role/app --namespace shop --service-account app
+    --issuer https://oidc.eks.eu-west-1.amazonaws.com/id/BLUE --issuer https://oidc.eks.eu-west-1.amazonaws.com/id/GREEN
+      for two clusters that take turns
+  irsa-sidecar trust-policy --role-arn arn:aws:iam::444455556666:role/partner --from-role arn:aws:iam::111122223333:role/app
+    --external-id shop-1
+      for the next role of a chain
+
+Exit status: 0 fine, 64 bad usage, 69 the token cannot be read, 70 a fault of ours";
+
 pub(super) const HEALTHCHECK: &str = "\
 Ask the admin listener of a running sidecar whether every role holds valid credentials, and print what is missing.
 It is the probe of an image that has no shell.";

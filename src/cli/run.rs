@@ -14,6 +14,7 @@ use crate::cli::parse_from;
 use crate::cli::process;
 use crate::cli::serve;
 use crate::cli::token;
+use crate::cli::trust_policy;
 use crate::cli::webhook;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -40,6 +41,7 @@ pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) ->
         Command::Serve { flags } => run_serve(&flags),
         Command::Credentials { flags, format } => run_credentials(&flags, format),
         Command::Token { file, json } => token::run(file.as_deref(), json, &Environment, &Clock::system()),
+        Command::TrustPolicy(asked) => trust_policy::run(asked, &Environment),
         Command::Healthcheck { flags } => healthcheck::run(&flags, &Environment, &Clock::system()),
         Command::NetInit { flags } => run_net_init(&flags),
         Command::Inject(asked) => inject::run(&asked),

@@ -44,6 +44,20 @@ const TOLD: [&str; 7] = ["aud", "exp", "iat", "iss", "kubernetes.io", "nbf", "su
 
 /// Prints the token; gives the exit status.
 pub fn run(file: Option<&Path>, json: bool, strings: &dyn Strings, clock: &Clock) -> u8 {
+    let token = match open(file, strings) {
+        Ok(token) => token,
+        Err(status) => return status,
+    };
+    let claims = token.claims();
+    let out = &mut io::stdout().lock();
+    let now = clock.wall();
+    say(out, &if json { as_json(claims, now) } else { as_text(claims, now) });
+    0
+}
+
+/// The token in the file, on stdin (`-`), or in the file that the environment names; else it is said why there is none, and
+/// the exit status is given.
+pub(super) fn open(file: Option<&Path>, strings: &dyn Strings) -> Result<Token, u8> {
     let err = &mut io::stderr().lock();
     let (source, token) = match file {
         Some(file) if file.as_os_str() == "-" => ("stdin".to_owned(), read_all(&mut io::stdin().lock())),
@@ -55,7 +69,7 @@ pub fn run(file: Option<&Path>, json: bool, strings: &dyn Strings, clock: &Clock
             }
             Err(mistakes) => {
                 say(err, &mistakes.to_string());
-                return exit::USAGE;
+                return Err(exit::USAGE);
             }
         },
     };
@@ -63,18 +77,14 @@ pub fn run(file: Option<&Path>, json: bool, strings: &dyn Strings, clock: &Clock
         Ok(token) => token,
         Err(error) => {
             say(err, &format!("No token in {source}: {error}.\n{}", error.mend()));
-            return exit::UNAVAILABLE;
+            return Err(exit::UNAVAILABLE);
         }
     };
-    let claims = token.claims();
-    if claims.payload.is_empty() {
+    if token.claims().payload.is_empty() {
         say(err, &format!("The token in {source} has no claims that could be decoded; STS would refuse it."));
-        return exit::UNAVAILABLE;
+        return Err(exit::UNAVAILABLE);
     }
-    let out = &mut io::stdout().lock();
-    let now = clock.wall();
-    say(out, &if json { as_json(claims, now) } else { as_text(claims, now) });
-    0
+    Ok(token)
 }
 
 fn read_all(input: &mut dyn Read) -> Result<Token, ReadTokenError> {

@@ -107,6 +107,12 @@ impl RoleArn {
         Some(self.part(4)).filter(|account| !account.is_empty())
     }
 
+    /// `/` where it has none.
+    pub fn path(&self) -> &str {
+        let resource = self.0.split_once(":role").map_or("/", |(_, path_and_name)| path_and_name);
+        resource.rfind('/').map_or("/", |end| &resource[..=end])
+    }
+
     /// The role's name, without its path.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
