@@ -137,12 +137,7 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
     let flags = flags(of_command);
     Ok(match name {
         "serve" => Command::Serve { flags },
-        "credentials" => {
-            let chosen = of_command.get_one::<String>("format").map(String::as_str);
-            let format = FORMATS.iter().find(|(name, ..)| Some(*name) == chosen);
-            let (_, format, _) = *format.expect("clap must have taken a format from the list");
-            Command::Credentials { flags, format }
-        }
+        "credentials" => Command::Credentials { flags, format: chosen_format(of_command, &FORMATS) },
         "token" => {
             let file = of_command.get_one("file").cloned();
             Command::Token { file, json: of_command.get_flag("json") }
@@ -188,7 +183,7 @@ fn definition() -> ClapCommand {
             command("credentials", "Obtain a role's credentials once and print them")
                 .long_about(CREDENTIALS)
                 .after_long_help(CREDENTIALS_EXAMPLES)
-                .arg(format_argument())
+                .arg(format_argument(&FORMATS, "How they are printed"))
                 .args(OF_CREDENTIALS.iter().filter_map(|setting| argument(setting))),
         )
         .subcommand(
@@ -293,14 +288,24 @@ fn sentence(meaning: &str) -> String {
     first.into_iter().chain(characters).collect()
 }
 
-fn format_argument() -> Arg {
-    let formats = FORMATS.map(|(name, _, help)| PossibleValue::new(name).help(help));
+/// `--format`: names, what they stand for, and what each gives; the first is the default.
+type Formats<T> = [(&'static str, T, &'static str)];
+
+fn format_argument<T>(formats: &Formats<T>, help: &'static str) -> Arg {
+    let default = formats[0].0;
+    let formats = formats.iter().map(|(name, _, help)| PossibleValue::new(*name).help(*help));
     Arg::new("format")
         .long("format")
         .value_name("FORMAT")
         .value_parser(PossibleValuesParser::new(formats))
-        .default_value(FORMATS[0].0)
-        .help("How they are printed")
+        .default_value(default)
+        .help(help)
+}
+
+fn chosen_format<T: Copy>(matches: &ArgMatches, formats: &Formats<T>) -> T {
+    let chosen = matches.get_one::<String>("format").map(String::as_str);
+    let found = formats.iter().find(|(name, ..)| Some(*name) == chosen);
+    found.expect("clap must have taken a format from the list").1
 }
 
 fn flags(matches: &ArgMatches) -> Flags {

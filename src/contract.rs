@@ -219,6 +219,8 @@ pub const ROLES_DIRECTORY: &str = "/etc/irsa-sidecar/roles";
 pub const ROLES_NAME: &str = "roles.yaml";
 /// Lets a user that is not root listen on port 80; a safe sysctl, in Kubernetes' sense.
 pub const PORT_SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
+/// Before `NAMESPACE:NAME` in the `sub` of a ServiceAccount's token.
+pub const SERVICE_ACCOUNT_SUBJECT: &str = "system:serviceaccount:";
 pub const DEFAULT_AUDIENCE: &str = "sts.amazonaws.com";
 pub const DEFAULT_TOKEN_EXPIRATION: u64 = 86_400;
 /// The API server's own bound.

@@ -12,18 +12,14 @@ use crate::beat::Beat;
 const WORTHWHILE: u64 = 16;
 
 /// Knows how little the process can do with.
-#[derive(Debug)]
-pub struct Heap {
+#[derive(Debug, Default)]
+struct Heap {
     least: u64,
 }
 
 impl Heap {
-    pub fn new() -> Self {
-        Self { least: 0 }
-    }
-
     /// To be called now and then, when nobody waits.
-    pub fn tidy(&mut self) {
+    fn tidy(&mut self) {
         if private_pages().is_some_and(|pages| pages > self.least + self.least / WORTHWHILE) {
             give_back();
             let left = private_pages().unwrap_or_default();
@@ -32,15 +28,9 @@ impl Heap {
     }
 }
 
-impl Default for Heap {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Tidies until dropped; on the beat of the house, so that it costs no wake-up.
 pub async fn keep_tidy(mut beat: Beat) {
-    let mut heap = Heap::new();
+    let mut heap = Heap::default();
     loop {
         beat.next().await;
         heap.tidy();
@@ -74,7 +64,7 @@ mod tests {
 
     #[test]
     fn remembers_the_least_and_not_the_last() {
-        let mut heap = Heap::new();
+        let mut heap = Heap::default();
         heap.tidy();
         let least = heap.least;
         assert!(least > 0, "there is a /proc here");

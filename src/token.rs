@@ -15,6 +15,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::contract::MAX_TOKEN_BYTES;
+use crate::contract::SERVICE_ACCOUNT_SUBJECT;
 use crate::file::ReadFileError;
 use crate::file::read_bounded;
 use crate::secret::Secret;
@@ -133,6 +134,11 @@ impl Claims {
 
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")
+    }
+
+    /// The namespace and the name in the `sub` of a ServiceAccount's token.
+    pub fn service_account(&self) -> Option<(&str, &str)> {
+        self.subject()?.strip_prefix(SERVICE_ACCOUNT_SUBJECT)?.split_once(':')
     }
 
     /// `aud` may be one string or a list.

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::config::RoleArn;
 use crate::contract::DEFAULT_AUDIENCE;
+use crate::contract::SERVICE_ACCOUNT_SUBJECT;
 
 mod asked;
 mod render;
@@ -76,7 +77,7 @@ pub fn policy(asked: &Asked) -> (Policy, Vec<String>) {
     let statement = match &asked.who {
         Who::ServiceAccounts { issuers, namespace, names, audiences } => {
             let subjects: Vec<String> =
-                names.iter().map(|name| format!("system:serviceaccount:{namespace}:{name}")).collect();
+                names.iter().map(|name| format!("{SERVICE_ACCOUNT_SUBJECT}{namespace}:{name}")).collect();
             issuers.iter().map(|issuer| federated(asked, issuer, &subjects, audiences)).collect()
         }
         Who::Role { from, external_id, source_identity } => {

@@ -21,7 +21,9 @@ use crate::config::env::Strings;
 use crate::config::parse_token_file;
 use crate::config::quoted;
 use crate::config::types::format_duration;
+use crate::contract::DEFAULT_AUDIENCE;
 use crate::contract::MAX_TOKEN_BYTES;
+use crate::contract::SERVICE_ACCOUNT_SUBJECT;
 use crate::contract::exit;
 use crate::credentials::rfc3339;
 use crate::token::Claims;
@@ -35,8 +37,6 @@ struct Line {
     meaning: String,
 }
 
-const STS_AUDIENCE: &str = "sts.amazonaws.com";
-const SUBJECT_PREFIX: &str = "system:serviceaccount:";
 /// The part of a token's life after which the kubelet replaces it.
 const ROTATED_AFTER: f64 = 0.8;
 /// The claims that have lines of their own.
@@ -165,11 +165,7 @@ fn lines(claims: &Claims, now: SystemTime) -> Vec<Line> {
 }
 
 fn who(claims: &Claims) -> String {
-    let Some((namespace, account)) = claims
-        .subject()
-        .and_then(|sub| sub.strip_prefix(SUBJECT_PREFIX))
-        .and_then(|rest| rest.split_once(':'))
-    else {
+    let Some((namespace, account)) = claims.service_account() else {
         return "who it is: a trust policy's condition names it".to_owned();
     };
     let mut who = format!("who it is: ServiceAccount {account} in namespace {namespace}");
@@ -233,11 +229,11 @@ fn notes(claims: &Claims, now: SystemTime) -> Vec<String> {
         "Its issuer is no https:// URL, as IAM needs it.",
     );
     note(
-        !claims.audiences().contains(&STS_AUDIENCE),
+        !claims.audiences().contains(&DEFAULT_AUDIENCE),
         "Its audience is not sts.amazonaws.com: the identity provider in IAM must list the one it has.",
     );
     note(
-        !claims.subject().is_some_and(|sub| sub.starts_with(SUBJECT_PREFIX)),
+        !claims.subject().is_some_and(|sub| sub.starts_with(SERVICE_ACCOUNT_SUBJECT)),
         "Its subject is not a Kubernetes ServiceAccount.",
     );
     notes

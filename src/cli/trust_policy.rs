@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
-use clap::builder::PossibleValue;
-use clap::builder::PossibleValuesParser;
 use clap::value_parser;
 
+use crate::cli::chosen_format;
+use crate::cli::format_argument;
 use crate::cli::say;
 use crate::cli::token;
 use crate::config::env::Strings;
@@ -57,13 +57,7 @@ const SWITCHES: [(&str, &str); 2] = [
 ];
 
 pub(super) fn arguments() -> Vec<Arg> {
-    let formats = FORMATS.map(|(name, _, help)| PossibleValue::new(name).help(help));
-    let format = Arg::new("format")
-        .long("format")
-        .value_name("FORMAT")
-        .value_parser(PossibleValuesParser::new(formats))
-        .default_value(FORMATS[0].0)
-        .help("How it is printed");
+    let format = format_argument(&FORMATS, "How it is printed");
     let token_file = Arg::new("token-file")
         .long("token-file")
         .value_name("FILE")
@@ -83,12 +77,9 @@ pub(super) fn arguments() -> Vec<Arg> {
 pub(super) fn asked(matches: &ArgMatches) -> TrustPolicy {
     let one = |name: &str| matches.get_one::<String>(name).cloned();
     let all = |name: &str| matches.get_many(name).into_iter().flatten().cloned().collect();
-    let chosen = one("format");
-    let format = FORMATS.iter().find(|(name, ..)| Some(*name) == chosen.as_deref());
-    let (_, format, _) = *format.expect("clap must have taken a format from the list");
     TrustPolicy {
         token_file: matches.get_one("token-file").cloned(),
-        format,
+        format: chosen_format(matches, &FORMATS),
         given: Given {
             role_arn: one("role-arn"),
             issuers: all("issuer"),

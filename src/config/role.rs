@@ -82,6 +82,16 @@ pub enum ExternalId {
     File(PathBuf),
 }
 
+impl ExternalId {
+    /// What is told of one that STS would not take.
+    pub const RULE: &str = "STS takes 2 to 1224 of A-Z a-z 0-9 _ + = , . @ : / -";
+
+    pub fn is_taken(text: &str) -> bool {
+        let is_taken = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
+        (2..=1224).contains(&text.len()) && text.chars().all(is_taken)
+    }
+}
+
 /// What STS is asked for, in every way of assuming a role.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Session {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::mistake::quoted;
+use crate::contract::SERVICE_ACCOUNT_SUBJECT;
 
 /// The ARN of an IAM role.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -143,7 +144,7 @@ impl FromStr for RoleArn {
         if let Some(strange) = text.chars().find(|c| !c.is_ascii_graphic()) {
             return Err(InvalidRoleArn::Character(strange));
         }
-        if text.starts_with("system:serviceaccount:") {
+        if text.starts_with(SERVICE_ACCOUNT_SUBJECT) {
             return Err(InvalidRoleArn::ServiceAccount);
         }
         if !text.starts_with("arn:") {

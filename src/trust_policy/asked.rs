@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::config::ExternalId;
 use crate::config::RoleArn;
 use crate::config::quoted;
 use crate::contract::DEFAULT_AUDIENCE;
@@ -30,12 +31,9 @@ pub struct Given {
 #[error("{0}")]
 pub struct Mistake(String);
 
-const SUBJECT_PREFIX: &str = "system:serviceaccount:";
 /// Kubernetes' limits of a label and of a subdomain, in which names are written.
 const LONGEST_LABEL: usize = 63;
 const LONGEST_SUBDOMAIN: usize = 253;
-/// IAM's limits of an external id.
-const EXTERNAL_ID: std::ops::RangeInclusive<usize> = 2..=1224;
 
 impl Given {
     /// Whether a token has to fill in what is missing.
@@ -74,33 +72,21 @@ impl Given {
             ("--service-account", !self.service_accounts.is_empty()),
             ("--audience", !self.audiences.is_empty()),
         ];
-        for (flag, _) in unused.iter().filter(|(_, is_given)| *is_given) {
-            mistakes.push(Mistake(format!(
-                "{flag}: with --from-role no ServiceAccount is trusted; leave one out"
-            )));
-        }
+        tell(&unused, "with --from-role no ServiceAccount is trusted; leave one out", mistakes);
         if let Some(id) = &self.external_id
-            && !(EXTERNAL_ID.contains(&id.len()) && id.chars().all(is_of_an_external_id))
+            && !ExternalId::is_taken(id)
         {
-            let rule = "an external id has 2 to 1224 of A-Z a-z 0-9 _ + = , . @ : / -";
-            mistakes.push(Mistake(format!("--external-id {}: {rule}", quoted(id))));
+            mistakes.push(Mistake(format!("--external-id {}: {}", quoted(id), ExternalId::RULE)));
         }
         let from = arn("--from-role", Some(from), mistakes)?;
         Some(Who::Role { from, external_id: self.external_id.clone(), source_identity: self.source_identity })
     }
 
     fn service_accounts(&self, claims: Option<&Claims>, mistakes: &mut Vec<Mistake>) -> Option<Who> {
-        for (flag, is_given) in
-            [("--external-id", self.external_id.is_some()), ("--source-identity", self.source_identity)]
-        {
-            if is_given {
-                mistakes.push(Mistake(format!(
-                    "{flag}: it needs --from-role; AssumeRoleWithWebIdentity has none"
-                )));
-            }
-        }
-        let subject = claims.and_then(Claims::subject).and_then(|sub| sub.strip_prefix(SUBJECT_PREFIX));
-        let (namespace, name) = subject.and_then(|subject| subject.split_once(':')).unzip();
+        let unused =
+            [("--external-id", self.external_id.is_some()), ("--source-identity", self.source_identity)];
+        tell(&unused, "it needs --from-role; AssumeRoleWithWebIdentity has none", mistakes);
+        let (namespace, name) = claims.and_then(Claims::service_account).unzip();
         let from_token = |values: &[String], of_token: Vec<&str>| match values {
             [] => of_token.iter().map(|value| (*value).to_owned()).collect(),
             given => given.to_vec(),
@@ -108,16 +94,12 @@ impl Given {
         let issuers = from_token(&self.issuers, claims.and_then(Claims::issuer).into_iter().collect());
         let names = from_token(&self.service_accounts, name.into_iter().collect());
         let namespace = self.namespace.clone().or(namespace.map(str::to_owned));
-        for (flag, is_missing) in [
+        let missing = [
             ("--issuer", issuers.is_empty()),
             ("--namespace", namespace.is_none()),
             ("--service-account", names.is_empty()),
-        ] {
-            if is_missing {
-                mistakes
-                    .push(Mistake(format!("{flag}: neither the flag nor a ServiceAccount's token says it")));
-            }
-        }
+        ];
+        tell(&missing, "neither the flag nor a ServiceAccount's token says it", mistakes);
         let issuers: Vec<Issuer> = issuers
             .iter()
             .filter_map(|issuer| match issuer_without_scheme(issuer) {
@@ -151,6 +133,12 @@ impl Given {
             given => given.to_vec(),
         }
     }
+}
+
+/// The same of each flag of which it is so.
+fn tell(flags: &[(&str, bool)], why: &str, mistakes: &mut Vec<Mistake>) {
+    let wrong = flags.iter().filter(|(_, is_wrong)| *is_wrong);
+    mistakes.extend(wrong.map(|(flag, _)| Mistake(format!("{flag}: {why}"))));
 }
 
 fn arn(flag: &str, text: Option<&str>, mistakes: &mut Vec<Mistake>) -> Option<RoleArn> {
@@ -192,8 +180,4 @@ fn check_name(flag: &str, name: &str, longest: usize, mistakes: &mut Vec<Mistake
             format!("a name in Kubernetes has 1 to {longest} of a-z 0-9 - and .; * and ? stand for others");
         mistakes.push(Mistake(format!("{flag} {}: {rule}", quoted(name))));
     }
-}
-
-fn is_of_an_external_id(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c)
 }

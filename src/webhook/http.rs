@@ -17,6 +17,7 @@ use hyper::body::Body;
 use hyper::body::Incoming;
 use hyper::header::ALLOW;
 use hyper::header::CONTENT_TYPE;
+use tokio::sync::SemaphorePermit;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -72,9 +73,7 @@ pub(super) async fn serve(desk: Arc<Desk>, request: Request<Incoming>) -> Result
 }
 
 async fn answer(desk: &Desk, request: Request<Incoming>) -> Result<(Vec<u8>, Outcome, usize), Trouble> {
-    let length = request.body().size_hint().exact();
-    let place = desk.room.body(length).await;
-    let body = body(request).await?;
+    let (body, place) = body(&desk.room, request).await?;
     let Some(_values) = desk.room.values(&body).await else {
         let why = format!("the body has more than {MAX_VALUES} values, and no pod has");
         return Err((StatusCode::PAYLOAD_TOO_LARGE, why));
@@ -94,7 +93,8 @@ async fn answer(desk: &Desk, request: Request<Incoming>) -> Result<(Vec<u8>, Out
     Ok((review::answer(&review.uid, &verdict), outcome, warnings))
 }
 
-async fn body(request: Request<Incoming>) -> Result<Bytes, Trouble> {
+/// The body, and the place in memory that it has as long as it is there.
+async fn body(room: &Room, request: Request<Incoming>) -> Result<(Bytes, SemaphorePermit<'_>), Trouble> {
     let content_type =
         request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
@@ -107,8 +107,9 @@ async fn body(request: Request<Incoming>) -> Result<Bytes, Trouble> {
     if request.body().size_hint().lower() > MAX_BODY as u64 {
         return Err(too_long());
     }
+    let place = room.body(request.body().size_hint().exact()).await;
     match timeout(READING, Limited::new(request.into_body(), MAX_BODY).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Ok(body)) => Ok((body.to_bytes(), place)),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
         Ok(Err(error)) => Err((StatusCode::BAD_REQUEST, format!("the body could not be read: {error}"))),
         Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 3 s".to_owned())),

@@ -87,11 +87,10 @@ fn external_id(field: &Field<'_>, report: &mut Report<'_>) -> Option<ExternalId>
     let example = "external_id: { file: /etc/irsa-sidecar/external-id }";
     if !matches!(field.node.value, Value::Map(_)) {
         let check = |text: &str| {
-            let is_taken = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
-            if (2..=1224).contains(&text.len()) && text.chars().all(is_taken) {
+            if ExternalId::is_taken(text) {
                 return Ok(ExternalId::Value(text.to_owned()));
             }
-            Err(Reason::from("STS takes 2 to 1224 of A-Z a-z 0-9 _ + = , . @ : / -").hide_value())
+            Err(Reason::from(ExternalId::RULE).hide_value())
         };
         return field.parse(example, check, report);
     }

@@ -144,9 +144,8 @@ fn external_id(external_id: &ExternalId) -> Result<String, ExchangeError> {
     };
     let content = read_bounded(path, MAX_EXTERNAL_ID_BYTES).map_err(|error| unusable(&error))?;
     let text = str::from_utf8(&content).map_err(|_| unusable(&"it is not UTF-8 text"))?.trim_end();
-    let is_taken = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
-    if text.len() < 2 || !text.chars().all(is_taken) {
-        return Err(unusable(&"STS takes 2 to 1224 of A-Z a-z 0-9 _ + = , . @ : / -"));
+    if !ExternalId::is_taken(text) {
+        return Err(unusable(&ExternalId::RULE));
     }
     Ok(text.to_owned())
 }
