@@ -41,6 +41,7 @@ use crate::config::settings::WEBHOOK_LISTEN;
 use crate::contract::exit;
 
 pub mod credentials;
+pub mod doctor;
 pub mod healthcheck;
 mod help;
 pub mod inject;
@@ -55,11 +56,15 @@ mod webhook;
 
 use credentials::FORMATS;
 use credentials::Format;
+use doctor::Doctor;
 use help::ABOUT;
 use help::ADMIN_HELP;
 use help::AFTER_LONG_HELP;
 use help::CREDENTIALS;
 use help::CREDENTIALS_EXAMPLES;
+use help::DOCTOR;
+use help::DOCTOR_EXAMPLES;
+use help::DOCTOR_STATUSES;
 use help::EXIT_STATUSES;
 use help::HEALTHCHECK;
 use help::HEALTHCHECK_EXAMPLES;
@@ -91,6 +96,7 @@ pub enum Command {
         flags: Flags,
         format: Format,
     },
+    Doctor(Doctor),
     Token {
         file: Option<PathBuf>,
         json: bool,
@@ -112,6 +118,8 @@ pub enum Command {
 
 /// The settings that are flags of `credentials` too.
 static OF_CREDENTIALS: [&Setting; 5] = [&ROLE, &ROLES_FILE, &SESSION_DURATION, &LOG, &LOG_FORMAT];
+/// Those of `doctor`.
+static OF_DOCTOR: [&Setting; 3] = [&ROLE, &ROLES_FILE, &SESSION_DURATION];
 /// The flags of `net-init` beside `--listen`.
 static OF_NET_INIT: [&Setting; 4] = [&REMOVE, &HOST, &LOG, &LOG_FORMAT];
 /// The flags of `webhook` beside those of the injection and `--drain`.
@@ -138,6 +146,7 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
     Ok(match name {
         "serve" => Command::Serve { flags },
         "credentials" => Command::Credentials { flags, format: chosen_format(of_command, &FORMATS) },
+        "doctor" => Command::Doctor(doctor::asked(of_command, flags)),
         "token" => {
             let file = of_command.get_one("file").cloned();
             Command::Token { file, json: of_command.get_flag("json") }
@@ -185,6 +194,14 @@ fn definition() -> ClapCommand {
                 .after_long_help(CREDENTIALS_EXAMPLES)
                 .arg(format_argument(&FORMATS, "How they are printed"))
                 .args(OF_CREDENTIALS.iter().filter_map(|setting| argument(setting))),
+        )
+        .subcommand(
+            command("doctor", "Check every link of the chain; say which is broken, and the mend")
+                .long_about(DOCTOR)
+                .after_help(DOCTOR_STATUSES)
+                .after_long_help(DOCTOR_EXAMPLES)
+                .args(doctor::arguments())
+                .args(OF_DOCTOR.iter().filter_map(|setting| argument(setting))),
         )
         .subcommand(
             command("token", "Decode the token: who it is, how long it lasts; never its signature")

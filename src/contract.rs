@@ -164,6 +164,16 @@ pub const ENV_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 /// Both are in use: Go reads the first first, curl and Python the second.
 pub const ENV_NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
+// ---- What else doctor looks for ----
+
+/// Where EKS's webhook mounts the token, and Kubernetes the one for its own API.
+pub const EKS_TOKEN_FILE: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
+pub const KUBERNETES_TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+pub const ENV_KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
+/// What SDKs ask in place of IMDS's own address.
+pub const ENV_EC2_METADATA_SERVICE_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+pub const ENV_PROFILE: &str = "AWS_PROFILE";
+
 // ---- Injection: what a pod and its ServiceAccount say ----
 
 /// On the pod: `enabled`, or `disabled`.
@@ -241,4 +251,11 @@ pub mod exit {
     pub const UNAVAILABLE: u8 = 69;
     /// A fault of ours.
     pub const SOFTWARE: u8 = 70;
+}
+
+/// `doctor`'s own, beside 0 for fine.
+pub mod doctor_exit {
+    pub const WARNINGS: u8 = 1;
+    /// The exchange, or a client in this environment, cannot work.
+    pub const BROKEN: u8 = 2;
 }

@@ -20,6 +20,7 @@ use crate::file::ReadFileError;
 use crate::file::read_bounded;
 use crate::secret::Secret;
 
+pub mod doubt;
 pub mod watch;
 
 /// A token that may be sent to STS. Whether it is any good, STS decides.

@@ -1,4 +1,5 @@
-//! The trust policy that a role needs: who may assume it, as narrowly as the asker says. Pure.
+//! The trust policy that a role needs: who may assume it, as narrowly as the asker says; and whether one that a role has
+//! lets a token in ([`verdict`]). Pure.
 //!
 //! Where the rules are from: IAM's guide to OIDC federation ("Create a role for OpenID Connect federation": the issuer without
 //! its scheme names the provider and prefixes the condition keys) and EKS's guide to IRSA (`sub` is the ServiceAccount, `aud`
@@ -14,13 +15,28 @@ use crate::contract::DEFAULT_AUDIENCE;
 use crate::contract::SERVICE_ACCOUNT_SUBJECT;
 
 mod asked;
+mod condition;
+mod difference;
+mod document;
+mod loosened;
 mod render;
+mod verdict;
 
 pub use asked::Given;
 pub use asked::Mistake;
+pub use difference::Difference;
+pub use document::Document;
+pub use document::NoPolicy;
 pub use render::FORMATS;
 pub use render::Format;
 pub use render::render;
+pub use verdict::Answer;
+pub use verdict::Caller;
+pub use verdict::Judged;
+pub use verdict::Line;
+pub use verdict::Remark;
+pub use verdict::Verdict;
+pub use verdict::verdict;
 
 /// Whom a role is to trust.
 #[derive(Clone, Debug, PartialEq)]

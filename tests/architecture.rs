@@ -18,6 +18,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("contract", &[]),
     ("file", &["beat", "clock"]),
     ("heap", &["beat"]),
+    ("http_once", &[]),
     ("metadata_path", &[]),
     ("metrics", &["build_info"]),
     ("patch", &[]),
@@ -49,7 +50,10 @@ const PLAN: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
-    ("pod_identity", &["build_info", "clock", "config", "contract", "credentials", "secret", "sts", "token"]),
+    (
+        "pod_identity",
+        &["build_info", "clock", "config", "contract", "credentials", "http_once", "secret", "sts", "token"],
+    ),
     // What a pod is given before it starts; only `cli` may ask for it.
     ("claim", &["config", "contract"]),
     // Asks for one file again and again; the server holds the half that cannot.
@@ -79,6 +83,22 @@ const PLAN: &[(&str, &[&str])] = &[
     ("credentials_file", &["beat", "clock", "credentials", "file", "metrics", "refresh"]),
     // What IAM must say; it asks nobody.
     ("trust_policy", &["config", "contract", "token"]),
+    // Looks at everything and changes nothing.
+    (
+        "doctor",
+        &[
+            "build_info",
+            "clock",
+            "config",
+            "contract",
+            "credentials",
+            "file",
+            "http_once",
+            "sts",
+            "token",
+            "trust_policy",
+        ],
+    ),
     // It sees no credentials, and no secret but its own certificate's key.
     (
         "webhook",
@@ -117,6 +137,8 @@ const STS: &[&str] = &[
     "src/sts/client/endpoint.rs",
     "src/sts/client/failure.rs",
     "src/sts/client/heard.rs",
+    "src/sts/client/look.rs",
+    "src/sts/client/signed.rs",
     "src/sts/client/web_identity.rs",
 ];
 
@@ -131,12 +153,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ("aws_smithy_types", STS),
     ("aws_types", &["src/sts/client/endpoint.rs"]),
     ("base64", &["src/token.rs", "src/serve/imds/session.rs", "src/webhook/review.rs"]),
-    ("clap", &["src/cli.rs", "src/cli/injection.rs", "src/cli/trust_policy.rs"]),
+    ("clap", &["src/cli.rs", "src/cli/doctor.rs", "src/cli/injection.rs", "src/cli/trust_policy.rs"]),
     ("fastrand", &["src/app.rs"]),
     ("hmac", &["src/serve/imds/session.rs"]),
     ("httpdate", STS),
     ("humantime", &["src/credentials.rs", "src/config/types.rs", "src/webhook/tls.rs"]),
-    ("hyper::client", &["src/pod_identity/http.rs", "src/upstream/client.rs"]),
+    ("hyper::client", &["src/http_once.rs", "src/upstream/client.rs"]),
     ("k8s_openapi", &["src/webhook/accounts.rs"]),
     ("kube", &["src/webhook/accounts.rs", "src/webhook/cluster.rs"]),
     ("netlink_packet_core", &["src/claim/netlink.rs"]),
@@ -180,6 +202,12 @@ const PURE: &[&str] = &[
     "src/patch.rs",
     "src/refresh.rs",
     "src/serve/guard.rs",
+    "src/trust_policy.rs",
+    "src/trust_policy/condition.rs",
+    "src/trust_policy/difference.rs",
+    "src/trust_policy/document.rs",
+    "src/trust_policy/loosened.rs",
+    "src/trust_policy/verdict.rs",
     "src/upstream/allow.rs",
     "src/webhook/review.rs",
 ];

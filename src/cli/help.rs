@@ -69,6 +69,30 @@ Examples:
 
 Exit status: 0 fine, 64 bad usage or configuration, 69 STS or the token is unavailable, 70 a fault of ours";
 
+pub(super) const DOCTOR: &str = "\
+Look at every link of the chain, in the order in which data flows: the variables, what an SDK makes of them, the token's
+file, the token, its issuer, the way to STS, the exchange, the role's trust policy, who the credentials are, a sidecar in
+this pod, and the node's metadata service. Each check says what it found and, where something is wrong, the mend. Where
+STS's answer leaves several causes, all are named, likeliest first, with what tells them apart.
+
+It changes nothing and prints no secret. `kubectl debug` and `kubectl exec` are where it is most use.";
+
+pub(super) const DOCTOR_STATUSES: &str = "\
+Exit status: 0 fine, 1 warnings, 2 the exchange or a client here cannot work, 64 bad usage, 70 a fault of ours";
+
+pub(super) const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  irsa-sidecar doctor
+  irsa-sidecar doctor --offline
+      variables and files alone
+  aws iam get-role --role-name app > role.json; irsa-sidecar doctor --trust-policy role.json
+      holds the role's trust policy against this token, to the first character that differs
+  irsa-sidecar doctor --sdk boto3/1.9.199
+      says whether the application's SDK finds the role here
+  irsa-sidecar doctor --json | jq '.checks[] | select(.severity == \"broken\")'
+
+Exit status: 0 fine, 1 warnings, 2 the exchange or a client here cannot work, 64 bad usage, 70 a fault of ours";
+
 pub(super) const TOKEN: &str = "\
 Decode a web identity token: its claims and what they mean, its age, the time it has left, and who it is. Nothing is
 verified, since STS alone decides. Neither the signature nor the token itself is printed.";

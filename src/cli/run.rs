@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use crate::cli::Command;
 use crate::cli::credentials;
 use crate::cli::credentials::Format;
+use crate::cli::doctor;
 use crate::cli::healthcheck;
 use crate::cli::inject;
 use crate::cli::net_init;
@@ -40,6 +41,7 @@ pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) ->
     let status = match command {
         Command::Serve { flags } => run_serve(&flags),
         Command::Credentials { flags, format } => run_credentials(&flags, format),
+        Command::Doctor(asked) => doctor::run(asked, &Environment, &Clock::system()),
         Command::Token { file, json } => token::run(file.as_deref(), json, &Environment, &Clock::system()),
         Command::TrustPolicy(asked) => trust_policy::run(asked, &Environment),
         Command::Healthcheck { flags } => healthcheck::run(&flags, &Environment, &Clock::system()),

@@ -21,14 +21,14 @@ use crate::config::env::Strings;
 use crate::config::parse_token_file;
 use crate::config::quoted;
 use crate::config::types::format_duration;
-use crate::contract::DEFAULT_AUDIENCE;
 use crate::contract::MAX_TOKEN_BYTES;
-use crate::contract::SERVICE_ACCOUNT_SUBJECT;
 use crate::contract::exit;
 use crate::credentials::rfc3339;
 use crate::token::Claims;
 use crate::token::ReadTokenError;
 use crate::token::Token;
+use crate::token::doubt::doubts;
+use crate::token::doubt::rotated_at;
 
 /// One claim as people are told it.
 struct Line {
@@ -37,8 +37,6 @@ struct Line {
     meaning: String,
 }
 
-/// The part of a token's life after which the kubelet replaces it.
-const ROTATED_AFTER: f64 = 0.8;
 /// The claims that have lines of their own.
 const TOLD: [&str; 7] = ["aud", "exp", "iat", "iss", "kubernetes.io", "nbf", "sub"];
 
@@ -204,48 +202,7 @@ fn expires(claims: &Claims, now: SystemTime) -> String {
 
 /// What cannot work, or is about to stop working.
 fn notes(claims: &Claims, now: SystemTime) -> Vec<String> {
-    let mut notes = Vec::new();
-    let mut note = |applies: bool, text: &str| {
-        if applies {
-            notes.push(text.to_owned());
-        }
-    };
-    let expires_at = claims.expires_at();
-    note(expires_at.is_none(), "It has no expiry, which STS asks for.");
-    note(
-        expires_at.is_some_and(|expires_at| expires_at <= now),
-        "It has expired: is the file a projected volume, which the kubelet renews, or a copy of one?",
-    );
-    note(
-        expires_at.is_some_and(|at| at > now) && rotated_at(claims).is_some_and(|at| at + SLACK < now),
-        "It should have been replaced by now: is the file a projected volume, which the kubelet renews, or a copy?",
-    );
-    note(
-        [claims.not_before(), claims.issued_at()].into_iter().flatten().any(|at| at > now + SLACK),
-        "It becomes valid in the future by this machine's clock: compare the clock with the API server's.",
-    );
-    note(
-        claims.issuer().is_none_or(|iss| !iss.starts_with("https://")),
-        "Its issuer is no https:// URL, as IAM needs it.",
-    );
-    note(
-        !claims.audiences().contains(&DEFAULT_AUDIENCE),
-        "Its audience is not sts.amazonaws.com: the identity provider in IAM must list the one it has.",
-    );
-    note(
-        !claims.subject().is_some_and(|sub| sub.starts_with(SERVICE_ACCOUNT_SUBJECT)),
-        "Its subject is not a Kubernetes ServiceAccount.",
-    );
-    notes
-}
-
-/// The kubelet looks once in a while, and clocks differ.
-const SLACK: Duration = Duration::from_secs(300);
-
-fn rotated_at(claims: &Claims) -> Option<SystemTime> {
-    let issued_at = claims.issued_at()?;
-    let life = claims.expires_at()?.duration_since(issued_at).ok()?;
-    Some(issued_at + life.mul_f64(ROTATED_AFTER))
+    doubts(claims, now).into_iter().map(|doubt| doubt.what).collect()
 }
 
 /// Negative when `to` is before `from`.

@@ -14,7 +14,8 @@ use crate::contract::MAX_SESSION_DURATION;
 use crate::credentials::Credentials;
 use crate::credentials::parse_rfc3339;
 use crate::credentials::rfc3339;
-use crate::pod_identity::http::Reply;
+use crate::http_once::Reply;
+use crate::pod_identity::http::retry_after;
 use crate::secret::Secret;
 use crate::sts;
 use crate::sts::ErrorKind;
@@ -81,7 +82,7 @@ pub(super) fn accept(
     let session_token = Secret::new(value("Token", body.token)?);
     let expires_at = body.expiration.as_deref().and_then(parse_rfc3339);
     let expires_at = expires_at.ok_or_else(|| invalid("Expiration"))?;
-    let date = reply.date().and_then(sts::client::parse_date);
+    let date = reply.header("date").and_then(sts::client::parse_date);
     let (issued_at, expires_at) = session(expires_at, MAX_SESSION_DURATION, date, now);
     let served_until = with_floor(issued_at, expires_at).ok_or_else(|| {
         let message = format!(
@@ -128,7 +129,7 @@ pub(super) fn refusal(endpoint: &CredentialsEndpoint, reply: &Reply) -> Exchange
     let message = format!("{endpoint} answered {}{code}: {}", reply.status, said.message);
     ExchangeError {
         mend: mend(kind),
-        reply: sts::Reply { request_id: said.request_id, date: None, retry_after: reply.retry_after() },
+        reply: sts::Reply { request_id: said.request_id, date: None, retry_after: retry_after(reply) },
         ..ExchangeError::new(kind, message.trim_end_matches([':', ' ']))
     }
 }

@@ -209,7 +209,7 @@ fn accepted(changes: &serde_json::Value) -> Result<Exchanged, ExchangeError> {
     let endpoint = CredentialsEndpoint { address: ([127, 0, 0, 1], 80).into(), path: "/x".to_owned() };
     let settings = PodIdentity { endpoint, authorization_token_file: None, role_arn: None };
     let body = body.to_string().into();
-    let reply = http::Reply { status: 200, headers: hyper::HeaderMap::new(), body };
+    let reply = crate::http_once::Reply { status: 200, headers: hyper::HeaderMap::new(), body };
     let (clock, _) = Clock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
     answer::accept(&settings, &reply, Arc::default(), clock.read())
 }

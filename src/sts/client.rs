@@ -47,11 +47,14 @@ mod endpoint;
 mod failure;
 mod heard;
 mod longest;
+mod look;
+mod signed;
 mod web_identity;
 
 pub use chain::ChainClient;
 pub use endpoint::ResolveError;
 pub use endpoint::check_region;
+pub use look::Seen;
 pub use web_identity::WebIdentityClient;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -122,7 +125,7 @@ impl Sts {
 
     /// Loading a hundred and a half root certificates takes a millisecond or three: not on the server's thread. So the
     /// connector is built there, and the SDK, which asks for one twice for each call, gets copies of it.
-    async fn http_client(&self) -> Result<SharedHttpClient, ExchangeError> {
+    async fn connector(&self) -> Result<Arc<SharedHttpConnector>, ExchangeError> {
         let mut shared = self.0.connector.lock().await;
         let connector = match shared.upgrade() {
             Some(connector) => connector,
@@ -134,6 +137,11 @@ impl Sts {
             }
         };
         *shared = Arc::downgrade(&connector);
+        Ok(connector)
+    }
+
+    async fn http_client(&self) -> Result<SharedHttpClient, ExchangeError> {
+        let connector = self.connector().await?;
         Ok(http_client_fn(move |_, _| SharedHttpConnector::clone(&connector)))
     }
 }

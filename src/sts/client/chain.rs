@@ -1,17 +1,11 @@
 //! `AssumeRole`, one after the other, starting with the credentials of another role.
 //!
-//! Every exchange walks the whole chain: what lies between is used at once and never kept. Signatures bear STS's time and
-//! not the node's, whose clock may be wrong; the token at the beginning needed no signature.
+//! Every exchange walks the whole chain: what lies between is used at once and never kept.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use aws_sdk_sts::config::Credentials as Signer;
-use aws_sdk_sts::config::IdentityCache;
 use aws_sdk_sts::types::Tag;
-use aws_smithy_async::time::TimeSource;
 
-use crate::clock::Clock;
 use crate::clock::Timeline;
 use crate::config::Chain;
 use crate::config::ExternalId;
@@ -40,13 +34,6 @@ pub struct ChainClient {
     chain: Chain,
 }
 
-/// STS's time, as the last answer told it.
-#[derive(Debug)]
-struct StsTime {
-    clock: Clock,
-    timeline: Timeline,
-}
-
 impl ChainClient {
     pub fn new(sts: Sts, chain: Chain) -> Self {
         Self { sts, chain }
@@ -66,17 +53,10 @@ impl ChainClient {
             // Nothing longer is to be had in a chain.
             SessionDuration::Max => DEFAULT_SESSION_DURATION,
         };
-        let secret_access_key = from.secret_access_key.expose().to_owned();
-        let session_token = from.session_token.expose().to_owned();
-        let signer = Signer::new(&from.access_key_id, secret_access_key, Some(session_token), None, "chain");
-        let time = StsTime { clock: self.sts.clock().clone(), timeline };
         let (output, reply) = self
             .sts
             .call(&from.session_token, async |config| {
-                let config = config
-                    .credentials_provider(signer)
-                    .identity_cache(IdentityCache::no_cache())
-                    .time_source(time);
+                let config = self.sts.signing_as(from, timeline, config);
                 aws_sdk_sts::Client::from_conf(config.build())
                     .assume_role()
                     .role_arn(session.role_arn.as_str())
@@ -124,12 +104,6 @@ impl Exchange for ChainClient {
             given = Some(assumed.map_err(|error| self.in_step(index, error))?);
         }
         given.ok_or_else(|| ExchangeError::new(ErrorKind::Other, "the chain has no steps"))
-    }
-}
-
-impl TimeSource for StsTime {
-    fn now(&self) -> SystemTime {
-        self.timeline.now(self.clock.read())
     }
 }
 

@@ -51,13 +51,22 @@ pub(super) fn classify<E: Said>(endpoint: &str, error: &SdkError<E>) -> Exchange
             ExchangeError::new(ErrorKind::TimedOut, format!("STS at {endpoint} did not answer in time"))
         }
         SdkError::DispatchFailure(failure) => {
-            by_connection(endpoint, &chain(failure.as_connector_error().map(|error| error as _)))
+            by_connection(&sts_at(endpoint), &chain(failure.as_connector_error().map(|error| error as _)))
         }
         other => ExchangeError::new(
             ErrorKind::Other,
             format!("the call could not be made: {}", chain(Some(other))),
         ),
     }
+}
+
+/// What kept a call without an operation from being made.
+pub(super) fn not_connected(whom: &str, error: &(dyn Error + 'static)) -> ExchangeError {
+    by_connection(whom, &chain(Some(error)))
+}
+
+fn sts_at(endpoint: &str) -> String {
+    format!("STS at {endpoint}")
 }
 
 /// STS's own codes are words.
@@ -110,8 +119,8 @@ fn by_status(status: u16) -> ErrorKind {
     }
 }
 
-/// `endpoint` and the reason, without the layers in between.
-fn by_connection(endpoint: &str, reason: &str) -> ExchangeError {
+/// Who was not reached and the reason, without the layers in between.
+fn by_connection(whom: &str, reason: &str) -> ExchangeError {
     let kind = if reason.contains("dns error") || reason.contains("failed to lookup address") {
         ErrorKind::NameNotResolved
     } else if reason.contains("certificate") {
@@ -124,23 +133,21 @@ fn by_connection(endpoint: &str, reason: &str) -> ExchangeError {
     let layers = ["io error: ", "other: ", "client error (Connect): ", "tcp connect error: ", "dns error: "];
     let reason = layers.iter().fold(reason.to_owned(), |reason, layer| reason.replace(layer, ""));
     match reason.split_once(TUNNEL) {
-        Some((_, reason)) => through_proxy(endpoint, kind, reason),
+        Some((_, reason)) => through_proxy(whom, kind, reason),
         // The connector looks for a name in the brackets of the address.
         None if reason.contains("invalid server name for TLS handshake") => ExchangeError {
             mend: Some("Give STS a name in AWS_ENDPOINT_URL_STS, or write its address into NO_PROXY."),
             ..ExchangeError::new(
                 kind,
-                format!("STS at {endpoint}: an IPv6 address cannot be asked over TLS through a proxy"),
+                format!("{whom}: an IPv6 address cannot be asked over TLS through a proxy"),
             )
         },
-        None => {
-            ExchangeError::new(kind, format!("STS at {endpoint} could not be reached: {}", shorten(&reason)))
-        }
+        None => ExchangeError::new(kind, format!("{whom} could not be reached: {}", shorten(&reason))),
     }
 }
 
 /// Between here and the proxy, or at the proxy, which says no more of itself than this.
-fn through_proxy(endpoint: &str, kind: ErrorKind, reason: &str) -> ExchangeError {
+fn through_proxy(whom: &str, kind: ErrorKind, reason: &str) -> ExchangeError {
     let (said, mend) = match reason {
         "proxy authorization required" => (
             "it wants a user and a password, or others (407)",
@@ -161,8 +168,7 @@ fn through_proxy(endpoint: &str, kind: ErrorKind, reason: &str) -> ExchangeError
             },
         ),
     };
-    let message =
-        format!("STS at {endpoint} could not be reached through the proxy in HTTPS_PROXY: {}", shorten(said));
+    let message = format!("{whom} could not be reached through the proxy in HTTPS_PROXY: {}", shorten(said));
     ExchangeError { mend: Some(mend), ..ExchangeError::new(kind, message) }
 }
 

@@ -1,0 +1,132 @@
+//! `irsa-sidecar doctor`: every link of the chain, which is broken, and the mend.
+
+use std::io;
+use std::io::IsTerminal;
+use std::io::Read;
+use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Arg;
+use clap::ArgAction;
+use clap::ArgMatches;
+use clap::value_parser;
+
+use crate::app::once::ObtainError;
+use crate::app::once::obtain;
+use crate::cli::process;
+use crate::cli::say;
+use crate::clock::Clock;
+use crate::config::Flags;
+use crate::config::env::Strings;
+use crate::config::parse_roles;
+use crate::config::quoted;
+use crate::contract::exit;
+use crate::doctor::Asked;
+use crate::doctor::Outcome;
+use crate::doctor::examine;
+use crate::file::read_bounded;
+use crate::trust_policy::Document;
+
+/// What the command line asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Doctor {
+    pub flags: Flags,
+    /// `-` is standard input.
+    pub trust_policy: Option<PathBuf>,
+    pub sdk: Option<String>,
+    pub pid: Option<u32>,
+    pub offline: bool,
+    pub json: bool,
+}
+
+/// IAM's own limit is far below.
+const MAX_POLICY_BYTES: usize = 256 * 1024;
+
+pub(super) fn arguments() -> Vec<Arg> {
+    let switch = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    vec![
+        Arg::new("trust-policy")
+            .long("trust-policy")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("The role's trust policy, or what `aws iam get-role` prints, to be held against the token; - for stdin"),
+        Arg::new("sdk")
+            .long("sdk")
+            .value_name("NAME/VERSION")
+            .help("Say whether this SDK finds the role here; a User-Agent does too, as in boto3/1.9.199"),
+        Arg::new("pid")
+            .long("pid")
+            .value_name("PID")
+            .value_parser(value_parser!(u32))
+            .help("The application's process, whose variables are held against these [default: 1]"),
+        switch("offline", "Ask nobody: look at variables and files alone"),
+        switch("json", "Print JSON, for scripts"),
+    ]
+}
+
+pub(super) fn asked(matches: &ArgMatches, flags: Flags) -> Doctor {
+    Doctor {
+        flags,
+        trust_policy: matches.get_one("trust-policy").cloned(),
+        sdk: matches.get_one("sdk").cloned(),
+        pid: matches.get_one("pid").copied(),
+        offline: matches.get_flag("offline"),
+        json: matches.get_flag("json"),
+    }
+}
+
+/// Prints the report; gives the exit status.
+pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
+    let Doctor { flags, trust_policy, sdk, pid, offline, json } = doctor;
+    let trust_policy = match trust_policy.map(|path| read(&path).map(|document| (path, document))).transpose()
+    {
+        Ok(document) => document,
+        Err(why) => {
+            say(&mut io::stderr().lock(), &format!("error: --trust-policy {why}"));
+            return exit::USAGE;
+        }
+    };
+    let roles = parse_roles(&flags, strings).map(|((roles, name, _), warnings)| ((roles, name), warnings));
+    let chosen = roles.as_ref().ok().map(|(chosen, _)| chosen.clone());
+    let asked = Asked { roles, offline, trust_policy, sdk, pid };
+    let obtained = async || {
+        let Some((roles, name)) = chosen else { return Outcome::NotTried };
+        match obtain(roles, &name, clock.clone()).await {
+            Ok(credentials) => Outcome::Held(Box::new(credentials)),
+            Err(ObtainError::Exchange { role, error }) => Outcome::Refused { role, error },
+            // The checks of the token and of the network tell these.
+            Err(ObtainError::Token { .. } | ObtainError::Resolve(_) | ObtainError::NoRole(_)) => {
+                Outcome::NotTried
+            }
+        }
+    };
+    let Ok(report) = process::block_on(examine(&asked, strings, clock, obtained)) else {
+        return exit::SOFTWARE;
+    };
+    let out = io::stdout();
+    match json {
+        true => say(&mut out.lock(), &report.to_json()),
+        false => {
+            let has_no_colour = strings.var("NO_COLOR").ok().flatten().is_some_and(|value| !value.is_empty());
+            let in_colour = out.is_terminal() && !has_no_colour;
+            let _ = io::Write::write_all(&mut out.lock(), report.to_text(in_colour).as_bytes());
+        }
+    }
+    report.exit_status()
+}
+
+fn read(path: &Path) -> Result<Document, String> {
+    let shown = quoted(&path.to_string_lossy());
+    let bytes = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().take(MAX_POLICY_BYTES as u64).read_to_end(&mut bytes);
+        read.map_err(|error| format!("{shown}: {error}"))?;
+        bytes
+    } else {
+        read_bounded(path, MAX_POLICY_BYTES).map_err(|error| format!("{shown}: {error}"))?.to_vec()
+    };
+    let text = String::from_utf8(bytes).map_err(|_| format!("{shown}: it is not UTF-8 text"))?;
+    Document::parse(&text).map_err(|error| format!("{shown}: {error}"))
+}

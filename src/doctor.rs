@@ -1,0 +1,131 @@
+//! `irsa-sidecar doctor`: every link of the chain from the environment to the credentials, which of them is broken, and
+//! the mend.
+//!
+//! | check | looks at |
+//! |---|---|
+//! | `environment` | the variables: which are set, who set them, what they shadow |
+//! | `sdk-chain` | what an SDK with these variables takes; `--sdk NAME/VERSION` asks for one |
+//! | `token-file` | whether it is there, readable, the kubelet's, and replaced in time |
+//! | `token` | its claims and algorithm, its age, what about it STS cannot take |
+//! | `issuer` | its documents, as seen from here: a hint, since STS asks from elsewhere |
+//! | `network` | the name, the route, the proxy, TLS, and the clock of STS beside ours |
+//! | `exchange` | the call itself; where its answer leaves several causes, all of them |
+//! | `trust-policy` | with `--trust-policy`: each statement, held against this token |
+//! | `identity` | who the credentials are |
+//! | `sidecar` | one that runs in this pod: its endpoint, guards, freshness and metrics |
+//! | `node-metadata` | whether an SDK can fall through to the node's role |
+//!
+//! It changes nothing. What needs the network is asked all at the same time.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::join;
+
+use crate::build_info::VERSION;
+use crate::clock::Clock;
+use crate::config::env::Strings;
+use crate::contract::doctor_exit;
+use crate::doctor::facts::Facts;
+use crate::doctor::finding::Severity;
+
+mod environment;
+mod exchange;
+mod facts;
+mod finding;
+mod identity;
+mod issuer;
+mod network;
+mod node;
+mod sdk;
+mod sidecar;
+mod sts;
+mod text;
+mod token;
+mod token_file;
+mod trust;
+
+pub use facts::Asked;
+pub use facts::Outcome;
+pub use finding::Cause;
+pub use finding::Check;
+pub use finding::Finding;
+
+/// What `--json` prints is of this schema; it grows when a field changes its meaning.
+const SCHEMA: u32 = 1;
+
+/// All that was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    schema: u32,
+    version: &'static str,
+    verdict: Severity,
+    exit_status: u8,
+    offline: bool,
+    took_ms: u64,
+    #[serde(rename = "checks")]
+    findings: Vec<Finding>,
+}
+
+/// Looks at everything. `obtain` gives the credentials of the role that is meant, as any command does.
+pub async fn examine(
+    asked: &Asked,
+    strings: &dyn Strings,
+    clock: &Clock,
+    obtain: impl AsyncFnOnce() -> Outcome,
+) -> Report {
+    let started = clock.steady();
+    let facts = Facts::gather(asked, strings, clock);
+    let mut findings = environment::check(&facts);
+    findings.extend(sdk::check(&facts));
+    findings.extend(token_file::check(&facts));
+    if !asked.offline {
+        let sts = facts.sts(clock).await;
+        let exchange = async {
+            let outcome = match facts.can_exchange() {
+                true => obtain().await,
+                false => Outcome::NotTried,
+            };
+            let identity = identity::check(&facts, sts.as_ref(), &outcome, clock).await;
+            (outcome, identity)
+        };
+        let (network, issuer, (outcome, identity), sidecar, node) = join!(
+            network::check(&facts, sts.as_ref(), clock),
+            issuer::check(&facts, sts.as_ref().ok()),
+            exchange,
+            sidecar::check(&facts),
+            node::check(&facts),
+        );
+        findings.extend(token::check(&facts, network.sts_time));
+        let policy = trust::check(&facts);
+        findings.extend(exchange::check(&facts, &outcome, &issuer, &network, policy.as_ref()));
+        findings.extend([issuer.findings, network.findings, identity, sidecar, node].into_iter().flatten());
+        findings.extend(policy.map(|policy| policy.findings).unwrap_or_default());
+    } else {
+        findings.extend(token::check(&facts, None));
+        findings.extend(trust::check(&facts).map(|policy| policy.findings).unwrap_or_default());
+    }
+    findings.sort_by_key(|finding| finding.check);
+    Report::new(findings, asked.offline, clock.steady() - started)
+}
+
+impl Report {
+    fn new(findings: Vec<Finding>, offline: bool, took: Duration) -> Self {
+        let verdict = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Fine);
+        let exit_status = match verdict {
+            Severity::Skipped | Severity::Fine | Severity::Note => 0,
+            Severity::Warning => doctor_exit::WARNINGS,
+            Severity::Broken => doctor_exit::BROKEN,
+        };
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        Self { schema: SCHEMA, version: VERSION, verdict, exit_status, offline, took_ms, findings }
+    }
+
+    pub fn exit_status(&self) -> u8 {
+        self.exit_status
+    }
+
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a report of texts and numbers must serialize")
+    }
+}

@@ -1,0 +1,230 @@
+//! The variables: which are set, who set them, what they shadow.
+
+use std::path::Path;
+
+use crate::contract::EKS_TOKEN_FILE;
+use crate::contract::ENV_ACCESS_KEY_ID;
+use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
+use crate::contract::ENV_CONTAINER_CREDENTIALS_RELATIVE_URI;
+use crate::contract::ENV_KUBERNETES_SERVICE_HOST;
+use crate::contract::ENV_NO_PROXY;
+use crate::contract::ENV_PROFILE;
+use crate::contract::ENV_ROLE_ARN;
+use crate::contract::ENV_ROLE_SESSION_NAME;
+use crate::contract::ENV_WEB_IDENTITY_TOKEN_FILE;
+use crate::contract::KUBERNETES_TOKEN_FILE;
+use crate::doctor::facts::Facts;
+use crate::doctor::finding::Cause;
+use crate::doctor::finding::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::finding::Severity::Broken;
+use crate::doctor::finding::Severity::Note;
+use crate::doctor::finding::Severity::Warning;
+
+const LOOKED_AT: &str = "the AWS_ and IRSA_SIDECAR_ variables";
+/// Those that say where credentials come from.
+const SOURCES: [&str; 4] = [
+    ENV_ROLE_ARN,
+    ENV_WEB_IDENTITY_TOKEN_FILE,
+    ENV_CONTAINER_CREDENTIALS_FULL_URI,
+    ENV_CONTAINER_CREDENTIALS_RELATIVE_URI,
+];
+/// What is said by `config` of these is said better here.
+const TOLD_HERE: [&str; 3] = [ENV_ROLE_ARN, ENV_WEB_IDENTITY_TOKEN_FILE, ENV_CONTAINER_CREDENTIALS_FULL_URI];
+
+pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    let mut findings = vec![sources(facts)];
+    findings.extend(mistakes(facts));
+    findings.extend(overridden(facts));
+    findings.extend(static_keys(facts));
+    findings.extend(profile(facts));
+    findings.extend(proxy(facts));
+    if let Ok((_, warnings)) = &facts.asked.roles {
+        // It is told as what it does to the application.
+        let others = warnings.iter().filter(|warning| warning.code != "StaticKeysIgnored");
+        findings.extend(others.map(|warning| {
+            Check::Environment.finding(Warning, warning.code, LOOKED_AT, warning.message.clone())
+        }));
+    }
+    findings
+}
+
+/// Where credentials are to come from, or why nothing says so.
+fn sources(facts: &Facts<'_>) -> Finding {
+    let (role, token) = (facts.var(ENV_ROLE_ARN), facts.var(ENV_WEB_IDENTITY_TOKEN_FILE));
+    let broken = |code, found: &str| Check::Environment.finding(Broken, code, LOOKED_AT, found);
+    match (role, token) {
+        (Some(_), Some(token)) => {
+            let who = if token == EKS_TOKEN_FILE { ", as the EKS webhook sets them" } else { "" };
+            Check::Environment.fine(LOOKED_AT, format!("{ENV_ROLE_ARN} and {ENV_WEB_IDENTITY_TOKEN_FILE} are set{who}."))
+        }
+        _ if facts.asked.roles.is_ok() && facts.pod_identity().is_none() => {
+            Check::Environment.fine(LOOKED_AT, "The roles file says where credentials come from.")
+        }
+        (None, None) if facts.has_endpoint() => endpoint(facts),
+        (None, None) => nothing(facts),
+        (None, Some(_)) => broken("RoleArnMissing", "There is a token, and no AWS_ROLE_ARN to exchange it for.").mend(
+            "Annotate the ServiceAccount with eks.amazonaws.com/role-arn and make the pod anew, or set AWS_ROLE_ARN.",
+        ),
+        (Some(_), None) => {
+            let found = "AWS_ROLE_ARN is set, and no AWS_WEB_IDENTITY_TOKEN_FILE: SDKs then take neither.";
+            broken("TokenFileMissing", found).mend(
+                "Leave AWS_ROLE_ARN to the EKS webhook, which sets both where the ServiceAccount has the annotation \
+                 eks.amazonaws.com/role-arn; or mount a projected token and name its path in AWS_WEB_IDENTITY_TOKEN_FILE.",
+            )
+        }
+    }
+}
+
+fn endpoint(facts: &Facts<'_>) -> Finding {
+    let found = match facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI) {
+        Some(uri) if uri.contains("169.254.170.23") || uri.contains("fd00:ec2::23") => {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI names the EKS Pod Identity Agent, as EKS sets it.".to_owned()
+        }
+        Some(_) => "AWS_CONTAINER_CREDENTIALS_FULL_URI names an endpoint in this pod, as irsa-sidecar's webhook sets it."
+            .to_owned(),
+        None => format!("{ENV_CONTAINER_CREDENTIALS_RELATIVE_URI} names a path on 169.254.170.2, as for ECS."),
+    };
+    Check::Environment.fine(LOOKED_AT, found)
+}
+
+/// Nothing says where credentials come from: a question with several answers, which other traces narrow down.
+fn nothing(facts: &Facts<'_>) -> Finding {
+    let broken = |code, found: String| Check::Environment.finding(Broken, code, LOOKED_AT, found);
+    if let Some((pid, _)) = &facts.other
+        && SOURCES.iter().any(|name| facts.other_var(name).is_some())
+    {
+        let found =
+            format!("Process {pid} has the variables that name a role or an endpoint; this one does not.");
+        return broken("VariablesRemoved", found).mend(
+            "Whatever started this process took them away: sudo, su -, env -i, a supervisor or a shell script. Have it pass \
+             AWS_* on (sudo --preserve-env, su without -).",
+        );
+    }
+    if Path::new(EKS_TOKEN_FILE).exists() {
+        let found = format!(
+            "The EKS webhook has prepared this pod ({EKS_TOKEN_FILE} is there), and its variables are gone."
+        );
+        return broken("VariablesRemoved", found).mend(
+            "Whatever started this process took them away: sudo, su -, env -i, a supervisor or a shell script. Have it pass \
+             AWS_* on.",
+        );
+    }
+    if facts.var(ENV_KUBERNETES_SERVICE_HOST).is_none() && !Path::new(KUBERNETES_TOKEN_FILE).exists() {
+        let found = "Nothing says where credentials come from, and this is no pod.".to_owned();
+        return broken("SettingsMissing", found)
+            .mend("Set AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and AWS_REGION, as in the pod that is looked into.");
+    }
+    let found =
+        "This is a pod, and nothing in it says where credentials come from: no webhook has changed it."
+            .to_owned();
+    broken("AnnotationMissing", found).causes(vec![
+        Cause::new(
+            "AnnotationMissing",
+            "The pod's ServiceAccount has no annotation eks.amazonaws.com/role-arn.",
+            "kubectl annotate serviceaccount NAME eks.amazonaws.com/role-arn=arn:aws:iam::ACCOUNT:role/NAME, then make the \
+             pods anew.",
+            "kubectl get serviceaccount NAME -o yaml",
+        ),
+        Cause::new(
+            "PodOlderThanAnnotation",
+            "The pod was made before its ServiceAccount was annotated.",
+            "kubectl rollout restart deployment NAME",
+            "the pod's creationTimestamp",
+        ),
+        Cause::new(
+            "AnotherServiceAccount",
+            "The pod runs as another ServiceAccount than the one that was annotated (default, most often).",
+            "Set spec.serviceAccountName in the pod's template.",
+            "kubectl get pod NAME -o jsonpath={.spec.serviceAccountName}",
+        ),
+        Cause::new(
+            "WebhookAbsent",
+            "No webhook ran: on clusters of your own it must be installed, and with failurePolicy Ignore its absence is not \
+             noticed.",
+            "Install the pod identity webhook, or irsa-sidecar's own (docs/install.md).",
+            "kubectl get mutatingwebhookconfigurations",
+        ),
+    ])
+}
+
+/// What cannot be used at all.
+fn mistakes(facts: &Facts<'_>) -> Vec<Finding> {
+    let Err(mistakes) = &facts.asked.roles else { return Vec::new() };
+    // What is missing is told as the whole that it is part of.
+    let is_told = |setting: &str| TOLD_HERE.contains(&setting);
+    let own_words = mistakes.iter().filter(|mistake| mistake.value.is_some() || !is_told(&mistake.setting));
+    own_words
+        .map(|mistake| {
+            let value = mistake.value.as_deref().map(|value| format!(" {value}")).unwrap_or_default();
+            let found = format!("{}{value}: {}.", mistake.setting, mistake.reason);
+            let finding =
+                Check::Environment.finding(Broken, code(&mistake.setting), mistake.setting.clone(), found);
+            finding.mend(mistake.mend.clone())
+        })
+        .collect()
+}
+
+fn code(setting: &str) -> &'static str {
+    match setting {
+        ENV_ROLE_ARN => "RoleArnUnusable",
+        ENV_ROLE_SESSION_NAME => "SessionNameRefused",
+        _ => "SettingUnusable",
+    }
+}
+
+fn overridden(facts: &Facts<'_>) -> Option<Finding> {
+    let (pid, _) = facts.other.as_ref()?;
+    let differs = |name: &&&str| {
+        let (ours, theirs) = (facts.var(name), facts.other_var(name));
+        ours.is_some() && theirs.is_some() && ours != theirs
+    };
+    let names: Vec<&str> = SOURCES.iter().filter(differs).copied().collect();
+    let found = format!(
+        "{} differ from those of process {pid}: this one has been given others.",
+        names.join(" and ")
+    );
+    let finding =
+        Check::Environment.finding(Warning, "VariablesOverridden", format!("/proc/{pid}/environ"), found);
+    (!names.is_empty()).then(|| {
+        finding.mend(
+            "Look for them in the pod's env, in a start script and in .env files: what is set there beats what the webhook \
+             would set.",
+        )
+    })
+}
+
+fn static_keys(facts: &Facts<'_>) -> Option<Finding> {
+    facts.var(ENV_ACCESS_KEY_ID)?;
+    let found = "AWS_ACCESS_KEY_ID is set. Every SDK takes the keys in the environment first: the role is never asked for.";
+    let finding = Check::Environment.finding(Broken, "StaticKeysShadow", ENV_ACCESS_KEY_ID, found);
+    Some(finding.mend(
+        "Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN for the application: in the pod's env and envFrom, \
+         its image, its start script.",
+    ))
+}
+
+fn profile(facts: &Facts<'_>) -> Option<Finding> {
+    let profile = facts.var(ENV_PROFILE)?;
+    let found = format!(
+        "AWS_PROFILE={profile}: the AWS SDK for Go v1, some of JavaScript's and the AWS CLI take what that profile says \
+         before the web identity variables."
+    );
+    Some(Check::Environment.finding(Note, "ProfileNamed", ENV_PROFILE, found))
+}
+
+/// Old SDKs send whatever has an HTTP URL to the proxy, loopback too.
+fn proxy(facts: &Facts<'_>) -> Option<Finding> {
+    let endpoint = facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI)?;
+    let name = ["HTTP_PROXY", "http_proxy"].into_iter().find(|name| facts.var(name).is_some())?;
+    let host = endpoint.split_once("://")?.1.split(['/', ':']).next()?.to_owned();
+    let excepted = ENV_NO_PROXY
+        .iter()
+        .filter_map(|name| facts.var(name))
+        .any(|list| list.split(',').map(str::trim).any(|entry| entry == "*" || entry == host));
+    let found = format!(
+        "{name} is set, and NO_PROXY does not name {host}: some SDKs ask the proxy for the credentials."
+    );
+    let finding = Check::Environment.finding(Warning, "EndpointBehindProxy", ENV_NO_PROXY[0], found);
+    (!excepted).then(|| finding.mend(format!("Add {host} to NO_PROXY and no_proxy.")))
+}

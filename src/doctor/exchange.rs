@@ -1,0 +1,279 @@
+//! Why STS said no, as far as its answer tells; and where it leaves several causes, all of them.
+//!
+//! AWS answers alike to a role that is not there, a path that is missing, a trust policy that does not match and an
+//! organization's policy that forbids it: no one of them is ever told as certain.
+
+use crate::doctor::facts::Facts;
+use crate::doctor::facts::Outcome;
+use crate::doctor::finding::Cause;
+use crate::doctor::finding::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::finding::Severity::Broken;
+use crate::doctor::finding::Severity::Note;
+use crate::doctor::issuer::Issuer;
+use crate::doctor::network::Network;
+use crate::doctor::sts::is_unreached;
+use crate::doctor::token_file;
+use crate::doctor::trust::Trust;
+use crate::sts::ErrorKind;
+use crate::sts::ExchangeError;
+use crate::trust_policy::Answer;
+
+const LOOKED_AT: &str = "AssumeRoleWithWebIdentity";
+
+pub(super) fn check(
+    facts: &Facts<'_>,
+    outcome: &Outcome,
+    issuer: &Issuer,
+    network: &Network,
+    trust: Option<&Trust>,
+) -> Vec<Finding> {
+    match outcome {
+        Outcome::Held(_) => {
+            let mut findings = vec![Check::Exchange.fine(looked_at(facts), "STS gave credentials.")];
+            findings.extend(narrowed(facts));
+            findings
+        }
+        Outcome::NotTried if facts.is_client() => {
+            let why = "This container asks the endpoint in its variables, not STS.";
+            vec![Check::Exchange.skipped(looked_at(facts), why)]
+        }
+        Outcome::NotTried => {
+            vec![
+                Check::Exchange
+                    .skipped(looked_at(facts), "Not tried: what comes before it must be mended first."),
+            ]
+        }
+        Outcome::Refused { role, error } => vec![refused(facts, role, error, issuer, network, trust)],
+    }
+}
+
+fn looked_at(facts: &Facts<'_>) -> String {
+    let arn = facts.role().and_then(|role| role.arn());
+    match (arn, facts.pod_identity()) {
+        (_, Some(pod_identity)) => pod_identity.endpoint.to_string(),
+        (Some(arn), None) => format!("{LOOKED_AT} of {arn}"),
+        (None, None) => LOOKED_AT.to_owned(),
+    }
+}
+
+/// A session policy leaves less than the role has, which looks like a role that lacks a right.
+fn narrowed(facts: &Facts<'_>) -> Option<Finding> {
+    let session = &facts.web_identity()?.session;
+    (session.policy.is_some() || !session.policy_arns.is_empty()).then(|| {
+        let found = "The roles file has a session policy for this role: the session may do what both it and the role allow.";
+        let mend = "If calls are denied that the role allows, add them to policy, or policy_arns, in the roles file.";
+        Check::Exchange.finding(Note, "SessionPolicyNarrows", looked_at(facts), found).mend(mend)
+    })
+}
+
+fn refused(
+    facts: &Facts<'_>,
+    role: &str,
+    error: &ExchangeError,
+    issuer: &Issuer,
+    network: &Network,
+    trust: Option<&Trust>,
+) -> Finding {
+    let is_origin =
+        facts.web_identity().is_some() && facts.role().is_some_and(|meant| meant.from().is_none());
+    let request =
+        error.reply.request_id.as_deref().map(|id| format!(" (request id {id})")).unwrap_or_default();
+    let place = if is_origin { String::new() } else { format!("Role {role}: ") };
+    let found = format!("{place}{}{request}.", error.message);
+    let finding = |code| Check::Exchange.finding(Broken, code, looked_at(facts), found.clone());
+    let mut causes = if is_unreached(error) && !network.causes.is_empty() {
+        network.causes.clone()
+    } else if is_origin {
+        causes(facts, error, issuer, trust)
+    } else {
+        Vec::new()
+    };
+    match causes.len() {
+        0 => finding(error.code()).mend(error.mend()),
+        // What the answer itself says.
+        1 => {
+            let cause = causes.remove(0);
+            let mut only = finding(cause.code);
+            only.found = format!("{} {}", only.found, cause.what);
+            only.mend(cause.mend)
+        }
+        _ => finding(error.code()).causes(causes),
+    }
+}
+
+fn causes(facts: &Facts<'_>, error: &ExchangeError, issuer: &Issuer, trust: Option<&Trust>) -> Vec<Cause> {
+    let said = |words: &str| error.message.contains(words);
+    let only = |code, what: &str, mend: &str| vec![Cause::new(code, what, mend, "")];
+    match error.kind {
+        ErrorKind::AccessDenied => denied(facts, trust),
+        ErrorKind::InvalidIdentityToken if said("No OpenIDConnect provider found") => no_provider(facts),
+        ErrorKind::InvalidIdentityToken if said("audience") => audience(facts),
+        ErrorKind::InvalidIdentityToken if said("verification key") => no_key(issuer),
+        ErrorKind::InvalidIdentityToken if said("thumbprint") => only(
+            "ThumbprintMismatch",
+            "The certificate of the issuer's host has changed its authority.",
+            "aws iam update-open-id-connect-provider-thumbprint with the SHA-1 of the last certificate of openssl s_client \
+             -showcerts -connect HOST:443.",
+        ),
+        ErrorKind::InvalidIdentityToken if said("future") || said("not valid yet") => only(
+            "ClockSkew",
+            "The clock of whoever made the token is ahead of STS's.",
+            "Mend NTP on the control plane, or on the node.",
+        ),
+        ErrorKind::InvalidIdentityToken if said("signature") => signature(),
+        ErrorKind::ExpiredToken => {
+            let what = match token_file::is_overdue(facts) {
+                true => "The token in the file has expired, and nobody has renewed it.",
+                false => "STS takes the token for expired: compare its clock with this node's.",
+            };
+            only("TokenExpired", what, ErrorKind::ExpiredToken.mend())
+        }
+        ErrorKind::ValidationError if said("DurationSeconds") => only(
+            "SessionDurationTooLong",
+            "The role allows shorter sessions only.",
+            "Ask for less (IRSA_SIDECAR_SESSION_DURATION, or max for the longest that is allowed), or raise the role's \
+             MaxSessionDuration.",
+        ),
+        ErrorKind::ValidationError if said("oleSessionName") => only(
+            "SessionNameRefused",
+            "STS does not take the session's name.",
+            "Set AWS_ROLE_SESSION_NAME to 2 to 64 of A-Z a-z 0-9 _ + = , . @ -.",
+        ),
+        ErrorKind::ValidationError if said("oleArn") => only(
+            "RoleArnUnusable",
+            "STS does not take the role's ARN.",
+            "Set AWS_ROLE_ARN to the Arn that aws iam get-role prints.",
+        ),
+        _ => Vec::new(),
+    }
+}
+
+/// One answer for many causes. A trust policy that was given moves its own to the front, or to the end; it never makes it
+/// certain, since the role may have another.
+fn denied(facts: &Facts<'_>, trust: Option<&Trust>) -> Vec<Cause> {
+    let answer = trust.and_then(|trust| trust.answer);
+    let arn = facts.web_identity().map(|web_identity| &web_identity.session.role_arn);
+    let (name, path) = arn.map_or(("NAME", "/"), |arn| (arn.name(), arn.path()));
+    let get_role = format!("aws iam get-role --role-name {name}");
+    let policy = Cause::new(
+        "TrustPolicyRefuses",
+        match answer {
+            Some(Answer::No) => "The role's trust policy does not let this token in, as trust-policy shows.",
+            Some(Answer::Yes) => {
+                "The role has another trust policy than the one that was given, which lets this token in."
+            }
+            _ => {
+                "The role's trust policy does not let this token in: its provider, namespace, ServiceAccount or audience differs."
+            }
+        },
+        "Set the policy that irsa-sidecar trust-policy --format aws-cli prints.",
+        format!("{get_role} > role.json, then doctor --trust-policy role.json"),
+    );
+    let missing = Cause::new(
+        "RoleMissing",
+        "There is no role of this name in this account (a slip in the name or in the account's number).",
+        "Set the annotation eks.amazonaws.com/role-arn to the Arn that aws iam get-role prints, and make the pods anew.",
+        get_role.clone(),
+    );
+    let has_path = if path == "/" { "the ARN here has none" } else { "the ARN here has one" };
+    let path = Cause::new(
+        "RolePathWrong",
+        format!("The role has another path: {has_path}, and it is part of the name."),
+        "Use the whole ARN, as in arn:aws:iam::ACCOUNT:role/PATH/NAME.",
+        format!("the Arn in {get_role}, or doctor --trust-policy with its output"),
+    );
+    let organization = Cause::new(
+        "OrganizationPolicyDenies",
+        "A service control policy or a resource control policy of the organization forbids the call.",
+        "Have the organization's administrators allow sts:AssumeRoleWithWebIdentity for this role.",
+        "the event in CloudTrail, in the role's account: its errorMessage names an explicit deny in a service control policy",
+    );
+    match answer {
+        Some(Answer::Yes) => vec![missing, path, organization, policy],
+        _ => vec![policy, missing, path, organization],
+    }
+}
+
+fn no_provider(facts: &Facts<'_>) -> Vec<Cause> {
+    let account = facts
+        .web_identity()
+        .and_then(|web_identity| web_identity.session.role_arn.account())
+        .unwrap_or("the role's");
+    let issuer = facts.claims().and_then(|claims| claims.issuer()).unwrap_or("the token's issuer").to_owned();
+    let list = "aws iam list-open-id-connect-providers, in the account of the role";
+    vec![
+        Cause::new(
+            "ProviderNotRegistered",
+            format!("Account {account} has no OIDC identity provider for {issuer}."),
+            "eksctl utils associate-iam-oidc-provider --cluster NAME --approve; or aws iam create-open-id-connect-provider --url \
+             ISSUER --client-id-list sts.amazonaws.com.",
+            format!("{list}: this issuer is not in it"),
+        ),
+        Cause::new(
+            "AccountWrong",
+            format!("The role's ARN names account {account}, and the provider is in another."),
+            "Correct the account in the annotation eks.amazonaws.com/role-arn; or register the provider in that account too: a \
+             provider is good for one account.",
+            "aws sts get-caller-identity with the cluster's own credentials tells its account",
+        ),
+        Cause::new(
+            "ProviderOfAnotherCluster",
+            "The provider that is registered is another cluster's: a cluster that was made anew has a new issuer.",
+            "Register this cluster's issuer, and add it to the trust policy (irsa-sidecar trust-policy --issuer A --issuer B).",
+            format!("{list}: another id is in it"),
+        ),
+    ]
+}
+
+fn audience(facts: &Facts<'_>) -> Vec<Cause> {
+    let audiences = facts.claims().map(|claims| claims.audiences().join(", ")).unwrap_or_default();
+    let mend = "Set the audience of the projected volume, or the ServiceAccount's annotation eks.amazonaws.com/audience, to \
+                sts.amazonaws.com; or aws iam add-client-id-to-open-id-connect-provider.";
+    let what = format!(
+        "The identity provider in IAM does not list the token's audience ({audiences}) as a client id."
+    );
+    vec![Cause::new("AudienceNotRegistered", what, mend, "")]
+}
+
+fn no_key(issuer: &Issuer) -> Vec<Cause> {
+    let rotated = Cause::new(
+        "KeyNotPublished",
+        "The issuer's keys were rotated, and the one that signed this token is not published (any more, or yet).",
+        "Publish the keys of kubectl get --raw /openid/v1/jwks at the issuer's jwks_uri; restart the pod for a new token.",
+        "the check issuer above, if the issuer is reached from here",
+    );
+    let unreachable = Cause::new(
+        "IssuerUnreachableForSts",
+        "STS could not fetch the issuer's documents from the internet.",
+        "Publish them where everybody can read them (a bucket, a CDN), over https with a certificate of a public authority.",
+        "curl ISSUER/.well-known/openid-configuration from outside the cluster's network",
+    );
+    let thumbprint = Cause::new(
+        "ThumbprintMismatch",
+        "The issuer's host has a new certificate that IAM does not trust by its thumbprint.",
+        "aws iam update-open-id-connect-provider-thumbprint.",
+        "aws iam get-open-id-connect-provider beside openssl s_client -showcerts",
+    );
+    match issuer.has_key {
+        Some(true) => vec![unreachable, thumbprint, rotated],
+        Some(false) | None => vec![rotated, unreachable, thumbprint],
+    }
+}
+
+fn signature() -> Vec<Cause> {
+    vec![
+        Cause::new(
+            "KeyReplaced",
+            "The issuer publishes another key under the same id: a cluster was made anew behind the same issuer.",
+            "Publish the API server's present keys, and have the token renewed.",
+            "kubectl get --raw /openid/v1/jwks beside the issuer's jwks_uri",
+        ),
+        Cause::new(
+            "TokenChanged",
+            "The token in the file is not the one that the kubelet wrote.",
+            "Read the projected file itself.",
+            "the check token-file above",
+        ),
+    ]
+}

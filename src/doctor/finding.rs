@@ -1,0 +1,153 @@
+//! What a check says: what it looked at, what it found, and how to mend it.
+
+use serde::Serialize;
+
+use crate::doctor::text::wrapped;
+use crate::trust_policy::Verdict as Policy;
+
+/// The checks, in the order in which data flows.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    Environment,
+    SdkChain,
+    TokenFile,
+    Token,
+    Issuer,
+    Network,
+    Exchange,
+    TrustPolicy,
+    Identity,
+    Sidecar,
+    NodeMetadata,
+}
+
+/// How bad it is. Broken is what stops the exchange, or a client in this environment, from working, and nothing else.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// It could not be looked at, or need not be.
+    Skipped,
+    Fine,
+    Note,
+    Warning,
+    Broken,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    pub check: Check,
+    pub severity: Severity,
+    /// Stable.
+    pub code: &'static str,
+    pub looked_at: String,
+    pub found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+    /// Where the answer leaves several: all of them, likeliest first. None of them is certain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_policy: Option<Policy>,
+}
+
+/// One of several things that it can be.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Cause {
+    /// Stable.
+    pub code: &'static str,
+    pub what: String,
+    pub mend: String,
+    /// What would tell it from the others.
+    pub told_apart_by: String,
+}
+
+impl Check {
+    /// As it is shown and named in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::SdkChain => "sdk-chain",
+            Self::TokenFile => "token-file",
+            Self::Token => "token",
+            Self::Issuer => "issuer",
+            Self::Network => "network",
+            Self::Exchange => "exchange",
+            Self::TrustPolicy => "trust-policy",
+            Self::Identity => "identity",
+            Self::Sidecar => "sidecar",
+            Self::NodeMetadata => "node-metadata",
+        }
+    }
+
+    pub(super) fn fine(self, looked_at: impl Into<String>, found: impl Into<String>) -> Finding {
+        self.finding(Severity::Fine, "Fine", looked_at, found)
+    }
+
+    pub(super) fn skipped(self, looked_at: impl Into<String>, why: impl Into<String>) -> Finding {
+        self.finding(Severity::Skipped, "Skipped", looked_at, why)
+    }
+
+    pub(super) fn finding(
+        self,
+        severity: Severity,
+        code: &'static str,
+        looked_at: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Finding {
+        let (looked_at, found) = (looked_at.into(), found.into());
+        Finding {
+            check: self,
+            severity,
+            code,
+            looked_at,
+            found,
+            mend: None,
+            causes: Vec::new(),
+            trust_policy: None,
+        }
+    }
+}
+
+impl Finding {
+    #[must_use]
+    pub(super) fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.mend = Some(mend.into());
+        self
+    }
+
+    #[must_use]
+    pub(super) fn causes(mut self, causes: Vec<Cause>) -> Self {
+        self.causes = causes;
+        self
+    }
+
+    /// As paragraphs of this width; the first line is the finding's own.
+    pub(super) fn lines(&self, width: usize) -> Vec<String> {
+        let mut lines = wrapped(&self.found, width, "", "");
+        if let Some(policy) = &self.trust_policy {
+            lines.extend(super::trust::lines(policy, width));
+        }
+        if let Some(mend) = &self.mend {
+            lines.extend(wrapped(mend, width, "mend: ", "      "));
+        }
+        for (index, cause) in self.causes.iter().enumerate() {
+            let number = format!("{}. ", index + 1);
+            lines.extend(wrapped(&format!("{} [{}]", cause.what, cause.code), width, &number, "   "));
+            lines.extend(wrapped(&cause.mend, width, "   mend: ", "         "));
+            lines.extend(wrapped(&cause.told_apart_by, width, "   told apart by: ", "      "));
+        }
+        lines
+    }
+}
+
+impl Cause {
+    pub(super) fn new(
+        code: &'static str,
+        what: impl Into<String>,
+        mend: impl Into<String>,
+        told_apart_by: impl Into<String>,
+    ) -> Self {
+        Self { code, what: what.into(), mend: mend.into(), told_apart_by: told_apart_by.into() }
+    }
+}

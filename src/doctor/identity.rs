@@ -1,0 +1,77 @@
+//! Who the credentials are: `GetCallerIdentity`, with the very credentials that came back.
+
+use crate::clock::Clock;
+use crate::clock::Timeline;
+use crate::config::RoleArn;
+use crate::credentials::Credentials;
+use crate::credentials::rfc3339;
+use crate::doctor::facts::Facts;
+use crate::doctor::facts::Outcome;
+use crate::doctor::finding::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::finding::Severity::Broken;
+use crate::doctor::finding::Severity::Warning;
+use crate::sts::client::ResolveError;
+use crate::sts::client::Sts;
+
+const LOOKED_AT: &str = "GetCallerIdentity";
+
+pub(super) async fn check(
+    facts: &Facts<'_>,
+    sts: Result<&Sts, &ResolveError>,
+    outcome: &Outcome,
+    clock: &Clock,
+) -> Vec<Finding> {
+    let (Outcome::Held(credentials), Ok(sts)) = (outcome, sts) else {
+        return vec![Check::Identity.skipped(LOOKED_AT, "There are no credentials to ask with.")];
+    };
+    let timeline = Timeline::since(credentials.issued_at, clock.read());
+    match sts.caller_identity(credentials, timeline).await {
+        Ok(arn) => vec![known(facts, credentials, &arn)],
+        Err(error) => {
+            // A credentials endpoint may be asked where no STS is to be had; the credentials are as good.
+            let finding =
+                Check::Identity.finding(Warning, "IdentityUnknown", LOOKED_AT, format!("{}.", error.message));
+            vec![finding.mend(error.mend())]
+        }
+    }
+}
+
+fn known(facts: &Facts<'_>, credentials: &Credentials, arn: &str) -> Finding {
+    let until = rfc3339(credentials.expires_at);
+    let wanted = facts.role().and_then(|role| role.arn());
+    match wanted.filter(|wanted| !is_session_of(arn, wanted)) {
+        None => Check::Identity.fine(LOOKED_AT, format!("{arn}, until {until}.")),
+        Some(wanted) => {
+            let found = format!("The credentials are those of {arn}, which is no session of {wanted}.");
+            let mend =
+                "Find out who answers at the STS endpoint: AWS_ENDPOINT_URL_STS, a proxy, or a test server.";
+            Check::Identity.finding(Broken, "IdentityDiffers", LOOKED_AT, found).mend(mend)
+        }
+    }
+}
+
+/// `arn:aws:sts::111122223333:assumed-role/NAME/SESSION`; its path is not in it.
+fn is_session_of(arn: &str, role: &RoleArn) -> bool {
+    let account = role.account().unwrap_or_default();
+    let beginning = format!("arn:{}:sts::{account}:assumed-role/{}/", role.partition(), role.name());
+    role.account().is_none() || arn.starts_with(&beginning)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_a_session_of_a_role() {
+        let role: RoleArn = "arn:aws:iam::111122223333:role/teams/app".parse().unwrap();
+        assert!(is_session_of("arn:aws:sts::111122223333:assumed-role/app/shop", &role));
+        for other in [
+            "arn:aws:sts::111122223333:assumed-role/app2/shop",
+            "arn:aws:sts::444455556666:assumed-role/app/shop",
+            "arn:aws:iam::111122223333:user/app",
+        ] {
+            assert!(!is_session_of(other, &role), "{other}");
+        }
+    }
+}

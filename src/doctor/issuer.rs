@@ -1,0 +1,105 @@
+//! The issuer's documents, as seen from here. Only a hint: STS fetches them from the internet, and keeps them for a while.
+//!
+//! OpenID Connect Discovery 1.0 has the document, RFC 7517 the key set. IAM's guide to thumbprints: for an issuer whose
+//! certificate a public authority has signed, IAM does not look at the thumbprint.
+
+use serde_json::Value;
+
+use crate::doctor::facts::Facts;
+use crate::doctor::finding::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::finding::Severity::Note;
+use crate::doctor::finding::Severity::Warning;
+use crate::sts::ErrorKind;
+use crate::sts::client::Sts;
+
+pub(super) struct Issuer {
+    pub(super) findings: Vec<Finding>,
+    /// Whether the key that signed the token is among those that are published, as far as that is known.
+    pub(super) has_key: Option<bool>,
+}
+
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+pub(super) async fn check(facts: &Facts<'_>, sts: Option<&Sts>) -> Issuer {
+    let claims = facts.claims();
+    let (Some(issuer), Some(sts)) = (claims.and_then(|claims| claims.issuer()), sts) else {
+        return Issuer::unknown(Check::Issuer.skipped("the token's issuer", "There is no issuer to ask."));
+    };
+    let looked_at = format!("{}{DISCOVERY}", issuer.trim_end_matches('/'));
+    let document = match fetch(sts, &looked_at).await {
+        Ok(document) => document,
+        Err((kind, why)) => return Issuer::unknown(unreached(&looked_at, kind, &why)),
+    };
+    let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default();
+    let mut findings = Vec::new();
+    if text("issuer") != issuer {
+        let found = format!(
+            "It calls itself {:?}, and the token names {issuer:?}: STS wants both alike.",
+            text("issuer")
+        );
+        let mend =
+            "Serve the document of the very issuer that --service-account-issuer names, to the last slash.";
+        findings.push(Check::Issuer.finding(Warning, "IssuerDiffers", looked_at.clone(), found).mend(mend));
+    }
+    let keys = text("jwks_uri").to_owned();
+    let kid = claims.and_then(|claims| claims.header.get("kid")).and_then(Value::as_str).unwrap_or_default();
+    let has_key = match fetch(sts, &keys).await {
+        Ok(set) => {
+            let (finding, has_key) = key(&keys, &set, kid);
+            findings.push(finding);
+            Some(has_key)
+        }
+        Err((kind, why)) => {
+            findings.push(unreached(&keys, kind, &why));
+            None
+        }
+    };
+    Issuer { findings, has_key }
+}
+
+fn key(looked_at: &str, set: &Value, kid: &str) -> (Finding, bool) {
+    let keys = set.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let has_key = keys.iter().any(|key| key.get("kid").and_then(Value::as_str) == Some(kid));
+    if has_key {
+        let found = format!("The key that signed the token is published ({kid}, one of {}).", keys.len());
+        return (Check::Issuer.fine(looked_at, found), true);
+    }
+    let found =
+        format!("The key that signed the token ({kid}) is not among the {} that are published.", keys.len());
+    let mend = "Publish the API server's present keys (kubectl get --raw /openid/v1/jwks) where the issuer's document says; or, \
+                where the keys were rotated away, have the pod's token renewed.";
+    (Check::Issuer.finding(Warning, "KeyNotPublished", looked_at, found).mend(mend), false)
+}
+
+async fn fetch(sts: &Sts, url: &str) -> Result<Value, (ErrorKind, String)> {
+    let seen = sts.look("The issuer", url).await.map_err(|error| (error.kind, error.message))?;
+    if seen.status != 200 {
+        return Err((
+            ErrorKind::InvalidReply,
+            format!("The issuer answers with HTTP status {}", seen.status),
+        ));
+    }
+    serde_json::from_slice(&seen.body)
+        .map_err(|_| (ErrorKind::InvalidReply, "What answers for the issuer gives no JSON".to_owned()))
+}
+
+fn unreached(looked_at: &str, kind: ErrorKind, why: &str) -> Finding {
+    if kind == ErrorKind::CertificateUntrusted {
+        let found = format!(
+            "{why}. IAM then goes by the thumbprint of the certificate authority at the top of its chain."
+        );
+        let mend = "Compare it with the provider's: openssl s_client -showcerts -connect HOST:443, the last certificate's openssl \
+                    x509 -fingerprint -sha1; aws iam get-open-id-connect-provider; a new one by \
+                    update-open-id-connect-provider-thumbprint.";
+        return Check::Issuer.finding(Note, "IssuerCertificateNotPublic", looked_at, found).mend(mend);
+    }
+    let found = format!("{why}. It is STS that must reach it, from the internet; from here it need not be.");
+    Check::Issuer.finding(Note, "IssuerUnreachable", looked_at, found)
+}
+
+impl Issuer {
+    fn unknown(finding: Finding) -> Self {
+        Self { findings: vec![finding], has_key: None }
+    }
+}

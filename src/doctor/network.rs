@@ -1,0 +1,188 @@
+//! The way to STS: name, route, proxy, TLS, and its clock beside ours.
+
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use tokio::net::lookup_host;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::clock::TOLERATED_SKEW;
+use crate::clock::skew;
+use crate::credentials::rfc3339;
+use crate::doctor::facts::Facts;
+use crate::doctor::finding::Cause;
+use crate::doctor::finding::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::finding::Severity::Broken;
+use crate::doctor::finding::Severity::Warning;
+use crate::sts::ErrorKind;
+use crate::sts::ExchangeError;
+use crate::sts::client::ResolveError;
+use crate::sts::client::Sts;
+
+pub(super) struct Network {
+    pub(super) findings: Vec<Finding>,
+    /// STS's time at the moment of the look, where its clock and ours are apart.
+    pub(super) sts_time: Option<SystemTime>,
+    /// What STS cannot be reached for, likeliest first.
+    pub(super) causes: Vec<Cause>,
+}
+
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
+const PROXIES: [&str; 6] =
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+pub(super) async fn check(facts: &Facts<'_>, sts: Result<&Sts, &ResolveError>, clock: &Clock) -> Network {
+    let sts = match sts {
+        Ok(sts) => sts,
+        Err(_) if facts.is_client() => {
+            return Network::of(
+                Check::Network.skipped("the way to STS", "This container does not ask STS itself."),
+            );
+        }
+        Err(error) => {
+            return Network::of(Check::Network.finding(
+                Broken,
+                error.code(),
+                "AWS_REGION and the profile",
+                error.to_string(),
+            ));
+        }
+    };
+    let endpoint = sts.endpoint().to_owned();
+    let whom = format!("STS at {endpoint}");
+    let (seen, addresses) = tokio::join!(sts.look(&whom, &endpoint), addresses(&endpoint));
+    let proxy = PROXIES.into_iter().find(|name| facts.var(name).is_some());
+    match seen {
+        Ok(seen) => {
+            let way = way(&addresses, proxy);
+            let mut network = Network::of(Check::Network.fine(endpoint, format!("STS answers{way}.")));
+            if let Some(date) = seen.date {
+                let now = clock.wall();
+                if skew(date, now) > TOLERATED_SKEW {
+                    network.sts_time = Some(date);
+                    network.findings.push(clocks_apart(date, now));
+                }
+            }
+            network
+        }
+        Err(error) => unreached(facts, endpoint, &error, &addresses, proxy),
+    }
+}
+
+fn clocks_apart(date: SystemTime, now: SystemTime) -> Finding {
+    let apart = skew(date, now).as_secs();
+    let found = format!(
+        "This node's clock is {apart} s apart from STS's: it is {} here, and {} there.",
+        rfc3339(now),
+        rfc3339(date)
+    );
+    Check::Network.finding(Warning, "ClockSkew", "the Date of STS's answer", found).mend(
+        "Mend NTP on the node (chronyc tracking). irsa-sidecar goes by STS's clock; SDKs go by the node's, and what they sign is \
+         refused (RequestTimeTooSkewed, SignatureDoesNotMatch).",
+    )
+}
+
+async fn addresses(endpoint: &str) -> Vec<IpAddr> {
+    let Some((scheme, rest)) = endpoint.split_once("://") else { return Vec::new() };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let with_port = match authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
+        Some(_) => authority.to_owned(),
+        None => format!("{authority}:{}", if scheme == "https" { 443 } else { 80 }),
+    };
+    match timeout(LOOKUP_TIMEOUT, lookup_host(with_port)).await {
+        Ok(Ok(found)) => found.map(|address: SocketAddr| address.ip()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn way(addresses: &[IpAddr], proxy: Option<&str>) -> String {
+    match (proxy, addresses.first()) {
+        (Some(proxy), _) => format!(" ({proxy} is set)"),
+        (None, Some(ip)) if is_private(*ip) => {
+            format!(" at {ip}, a private address: a VPC endpoint, most likely")
+        }
+        (None, Some(ip)) => format!(" at {ip}"),
+        (None, None) => String::new(),
+    }
+}
+
+fn unreached(
+    facts: &Facts<'_>,
+    endpoint: String,
+    error: &ExchangeError,
+    addresses: &[IpAddr],
+    proxy: Option<&str>,
+) -> Network {
+    let finding =
+        Check::Network.finding(Broken, error.code(), endpoint.clone(), format!("{}.", error.message));
+    let is_route = matches!(error.kind, ErrorKind::TimedOut | ErrorKind::ConnectionFailed);
+    if !is_route
+        || proxy.is_some()
+        || facts.has_own_sts() && addresses.first().is_some_and(IpAddr::is_loopback)
+    {
+        return Network::of(finding.mend(error.mend()));
+    }
+    let causes = causes(facts, &endpoint, addresses);
+    Network { causes: causes.clone(), ..Network::of(finding.causes(causes)) }
+}
+
+/// Why packets to STS find no answer. What the name resolves to decides which is likeliest.
+fn causes(facts: &Facts<'_>, endpoint: &str, addresses: &[IpAddr]) -> Vec<Cause> {
+    let host = endpoint.split("://").nth(1).unwrap_or(endpoint);
+    let has_endpoint = addresses.first().copied().is_some_and(is_private);
+    let mut causes = Vec::new();
+    if facts.var("AWS_STS_REGIONAL_ENDPOINTS").as_deref() == Some("legacy")
+        || host.starts_with("sts.amazonaws.com")
+    {
+        causes.push(Cause::new(
+            "GlobalEndpoint",
+            "The global endpoint is asked, to which a VPC endpoint for STS does not lead.",
+            "Set AWS_STS_REGIONAL_ENDPOINTS=regional and AWS_REGION.",
+            "the name above: with a region in it, it would be sts.REGION.amazonaws.com",
+        ));
+    }
+    let private = Cause::new(
+        "NoStsEndpoint",
+        "The cluster is private: there is neither a NAT gateway nor a VPC endpoint for STS.",
+        "Make an interface endpoint for com.amazonaws.REGION.sts in the VPC, with private DNS, or give the subnet a NAT gateway.",
+        "a name that resolves to a private address has such an endpoint",
+    );
+    let security_group = Cause::new(
+        "SecurityGroup",
+        "The VPC endpoint's security group does not let the nodes, or pods, in on port 443.",
+        "Allow TCP 443 from the pods' and nodes' networks.",
+        "aws ec2 describe-vpc-endpoints, and the group's inbound rules",
+    );
+    causes.extend(if has_endpoint { [security_group, private] } else { [private, security_group] });
+    causes.push(Cause::new(
+        "NetworkPolicy",
+        "A NetworkPolicy of the namespace, or a service mesh, drops what leaves the pod.",
+        "Allow egress to TCP 443, and to DNS.",
+        "the same call from a pod in another namespace",
+    ));
+    causes.push(Cause::new(
+        "ProxyNeeded",
+        "The internet is reached through a proxy, which this process does not know of.",
+        "Set HTTPS_PROXY and NO_PROXY.",
+        "whether other pods have HTTPS_PROXY",
+    ));
+    causes
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        // 100.64.0.0/10 is for carriers, and EKS gives pods addresses from it.
+        IpAddr::V4(ip) => ip.is_private() || ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64,
+        IpAddr::V6(ip) => ip.is_unique_local(),
+    }
+}
+
+impl Network {
+    fn of(finding: Finding) -> Self {
+        Self { findings: vec![finding], sts_time: None, causes: Vec::new() }
+    }
+}

@@ -1,0 +1,105 @@
+//! The node's metadata service: where a pod reaches it, whatever finds no credentials before takes the node's.
+
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::Method;
+use hyper::Request;
+use hyper::header::HOST;
+use tokio::time::timeout;
+
+use crate::contract::ENV_EC2_METADATA_DISABLED;
+use crate::contract::ENV_EC2_METADATA_SERVICE_ENDPOINT;
+use crate::contract::HEADER_ERROR;
+use crate::contract::HEADER_METADATA_TOKEN;
+use crate::contract::HEADER_METADATA_TOKEN_TTL;
+use crate::contract::IMDS_ADDRESSES;
+use crate::contract::LINK_LOCAL_PORT;
+use crate::doctor::facts::Facts;
+use crate::doctor::finding::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::finding::Severity::Note;
+use crate::doctor::finding::Severity::Warning;
+use crate::http_once::Reply;
+use crate::http_once::send;
+
+const TOKEN_PATH: &str = "/latest/api/token";
+const ROLES_PATH: &str = "/latest/meta-data/iam/security-credentials/";
+/// A session for the two questions of one check.
+const TTL: &str = "60";
+/// SDKs wait no longer.
+const TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_BODY: usize = 16 * 1024;
+const MEND: &str = "Set the nodes' HttpPutResponseHopLimit to 1 and HttpTokens to required; in the pod, claim the address (endpoint imds \
+                    or block-imds of irsa-sidecar), which old SDKs cannot pass by; AWS_EC2_METADATA_DISABLED=true keeps the newer ones.";
+
+pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    let given = facts.var(ENV_EC2_METADATA_SERVICE_ENDPOINT);
+    let looked_at = given.clone().unwrap_or_else(|| IMDS_ADDRESSES[0].to_string());
+    let is_off = facts.var(ENV_EC2_METADATA_DISABLED).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if is_off && given.is_none() {
+        let why = "Not asked: AWS_EC2_METADATA_DISABLED=true, which all but boto 2, rusoto, s3cmd, s3fs, fog and GDAL obey.";
+        return vec![Check::NodeMetadata.skipped(looked_at, why)];
+    }
+    let address = match &given {
+        None => Some(SocketAddr::new(IMDS_ADDRESSES[0], LINK_LOCAL_PORT)),
+        Some(url) => address(url),
+    };
+    let Some(address) = address else {
+        let why = "Not asked: the host in AWS_EC2_METADATA_SERVICE_ENDPOINT is no address.";
+        return vec![Check::NodeMetadata.skipped(looked_at, why)];
+    };
+    vec![ask(facts, address, looked_at).await]
+}
+
+async fn ask(facts: &Facts<'_>, address: SocketAddr, looked_at: String) -> Finding {
+    let session = request(address, Method::PUT, TOKEN_PATH, None).await;
+    let token = session.as_ref().filter(|reply| reply.status == 200);
+    let token = token.and_then(|reply| String::from_utf8(reply.body.to_vec()).ok());
+    let Some(roles) = request(address, Method::GET, ROLES_PATH, token.as_deref()).await else {
+        let found = "Out of reach, as it should be: no SDK can fall through to the node's role.";
+        return Check::NodeMetadata.fine(looked_at, found);
+    };
+    let nowhere = request(address, Method::GET, "/latest/irsa-sidecar", token.as_deref()).await;
+    if [&roles].into_iter().chain(&nowhere).any(|reply| reply.headers.contains_key(HEADER_ERROR)) {
+        return Check::NodeMetadata.fine(looked_at, "It is irsa-sidecar that answers here, not the node.");
+    }
+    let name = str::from_utf8(&roles.body).ok().and_then(|body| body.lines().next()).unwrap_or_default();
+    let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
+    if roles.status != 200 || name.is_empty() {
+        let found = format!("It is reached, and gives no role (HTTP status {}).", roles.status);
+        return Check::NodeMetadata.finding(Note, "NodeMetadataWithoutRole", looked_at, found);
+    }
+    let is_only = facts.web_identity().is_none() && !facts.has_endpoint();
+    let (code, found) = if is_only {
+        ("NodeRolePickedUp", format!("An SDK here finds nothing else and takes the node's role, {name}."))
+    } else {
+        (
+            "NodeMetadataReachable",
+            format!("It is reached: an SDK that passes the rest by takes the node's role, {name}."),
+        )
+    };
+    Check::NodeMetadata.finding(Warning, code, looked_at, found).mend(MEND)
+}
+
+async fn request(address: SocketAddr, method: Method, path: &str, token: Option<&str>) -> Option<Reply> {
+    let mut request = Request::builder().method(&method).uri(path).header(HOST, address.ip().to_string());
+    if method == Method::PUT {
+        request = request.header(HEADER_METADATA_TOKEN_TTL, TTL);
+    }
+    if let Some(token) = token {
+        request = request.header(HEADER_METADATA_TOKEN, token);
+    }
+    let request = request.body(Empty::<Bytes>::new()).ok()?;
+    timeout(TIMEOUT, send(address, request, MAX_BODY)).await.ok()?.ok()
+}
+
+/// Of `http://IP[:PORT]/`; a name is not looked up.
+fn address(url: &str) -> Option<SocketAddr> {
+    let authority = url.strip_prefix("http://")?.split('/').next()?;
+    let ip = || authority.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    authority.parse().ok().or_else(|| Some(SocketAddr::new(ip()?, LINK_LOCAL_PORT)))
+}

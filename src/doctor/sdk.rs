@@ -1,0 +1,190 @@
+//! What an SDK with these variables takes, by its default chain.
+//!
+//! The versions are those in which each SDK's own source has the link of the chain first; AWS's SDK reference guide
+//! ("Assume role with web identity", "Container credential provider") names somewhat later ones for some.
+
+use crate::contract::ENV_ACCESS_KEY_ID;
+use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
+use crate::contract::ENV_CONTAINER_CREDENTIALS_RELATIVE_URI;
+use crate::contract::ENV_EC2_METADATA_DISABLED;
+use crate::doctor::facts::Facts;
+use crate::doctor::finding::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::finding::Severity::Broken;
+use crate::doctor::finding::Severity::Note;
+use crate::doctor::finding::Severity::Warning;
+
+/// One family of SDKs.
+struct Family {
+    /// For people.
+    name: &'static str,
+    /// As they call themselves in a User-Agent, or in a package registry; in lower case.
+    names: &'static [&'static str],
+    major: u64,
+    /// The first version with each; none has what no version has.
+    web_identity: Option<&'static str>,
+    full_uri: Option<&'static str>,
+}
+
+const fn family(
+    name: &'static str,
+    names: &'static [&'static str],
+    major: u64,
+    web_identity: Option<&'static str>,
+    full_uri: Option<&'static str>,
+) -> Family {
+    Family { name, names, major, web_identity, full_uri }
+}
+
+const FAMILIES: [Family; 18] = [
+    family("boto 2", &["boto"], 2, None, None),
+    family("boto3", &["boto3"], 1, Some("1.9.200"), Some("1.4.4")),
+    family("botocore", &["botocore"], 1, Some("1.12.200"), Some("1.5.27")),
+    family("the AWS CLI v1", &["aws-cli", "awscli"], 1, Some("1.16.210"), Some("1.11.64")),
+    family("the AWS CLI v2", &["aws-cli", "awscli"], 2, Some("2.0.0"), Some("2.0.0")),
+    family(
+        "the AWS SDK for JavaScript v2",
+        &["aws-sdk", "aws-sdk-nodejs", "aws-sdk-js"],
+        2,
+        Some("2.517.0"),
+        Some("2.63.0"),
+    ),
+    family("the AWS SDK for JavaScript v3", &["aws-sdk-js", "aws-sdk"], 3, Some("3.27.0"), Some("3.0.0")),
+    family("the AWS SDK for Java v1", &["aws-sdk-java"], 1, Some("1.11.704"), Some("1.11.238")),
+    family("the AWS SDK for Java v2", &["aws-sdk-java"], 2, Some("2.10.11"), Some("2.0.0")),
+    family("the AWS SDK for Go v1", &["aws-sdk-go"], 1, Some("1.21.0"), Some("1.8.13")),
+    family("the AWS SDK for Go v2", &["aws-sdk-go-v2"], 1, Some("0.0.0"), Some("0.0.0")),
+    family("the AWS SDK for Ruby v1", &["aws-sdk-ruby", "aws-sdk-v1"], 1, None, None),
+    family("the AWS SDK for Ruby v2", &["aws-sdk-ruby2", "aws-sdk-core"], 2, None, None),
+    family("the AWS SDK for Ruby v3", &["aws-sdk-ruby3", "aws-sdk-core"], 3, Some("3.58.0"), Some("3.171.0")),
+    family("the AWS SDK for PHP v3", &["aws-sdk-php"], 3, Some("3.110.7"), None),
+    family("the AWS SDK for .NET", &["aws-sdk-dotnet"], 3, Some("3.3.659.1"), Some("3.7.734.0")),
+    family("the AWS SDK for C++", &["aws-sdk-cpp"], 1, Some("1.7.174"), Some("1.7.174")),
+    family("s3cmd", &["s3cmd"], 2, Some("2.4.0"), None),
+];
+const LOOKED_AT: &str = "the default credential chain of AWS's SDKs";
+const MEND: &str =
+    "Put irsa-sidecar beside it (label irsa-sidecar/inject: enabled): it gives old SDKs this role.";
+const MEND_IMDS: &str = "Put irsa-sidecar beside it and ask for the endpoint imds (annotation irsa-sidecar/endpoints: imds), which \
+                         every SDK knows.";
+
+pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
+    if facts.var(ENV_ACCESS_KEY_ID).is_some() {
+        let found = "Every SDK takes the keys in the environment; what comes after them is not asked.";
+        return vec![Check::SdkChain.finding(Note, "ChainEndsAtKeys", LOOKED_AT, found)];
+    }
+    let has_web_identity = facts.web_identity().is_some() && !facts.is_client();
+    match &facts.asked.sdk {
+        Some(named) => vec![of_sdk(facts, named, has_web_identity)],
+        None => vec![in_general(facts, has_web_identity)],
+    }
+}
+
+fn in_general(facts: &Facts<'_>, has_web_identity: bool) -> Finding {
+    let has_imds = facts.var(ENV_EC2_METADATA_DISABLED).as_deref() != Some("true");
+    let last = if has_imds { "ask IMDS, which may be the node's role" } else { "find nothing" };
+    let endpoint = [ENV_CONTAINER_CREDENTIALS_RELATIVE_URI, ENV_CONTAINER_CREDENTIALS_FULL_URI]
+        .into_iter()
+        .find(|name| facts.var(name).is_some());
+    let found = match (has_web_identity, endpoint) {
+        (true, None) => format!(
+            "SDKs of September 2019 and later take the web identity variables. Older ones pass them by and {last}: \
+             --sdk NAME/VERSION tells of yours."
+        ),
+        (true, Some(endpoint)) => format!(
+            "SDKs of September 2019 and later take the web identity variables, older ones the endpoint in {endpoint}."
+        ),
+        (false, Some(endpoint)) => format!("SDKs take the endpoint in {endpoint}."),
+        (false, None) => format!("No variable names a source that SDKs know; they {last}."),
+    };
+    let code = if has_web_identity && endpoint.is_none() { "OldSdksLeftOut" } else { "Fine" };
+    match code {
+        "Fine" => Check::SdkChain.fine(LOOKED_AT, found),
+        code => Check::SdkChain.finding(Note, code, LOOKED_AT, found),
+    }
+}
+
+fn of_sdk(facts: &Facts<'_>, named: &str, has_web_identity: bool) -> Finding {
+    let looked_at = format!("the default credential chain of {named}");
+    let Some((family, version)) = known(named) else {
+        let names: Vec<&str> = FAMILIES.iter().map(|family| family.names[0]).collect();
+        let found =
+            format!("--sdk {named}: not known here. Known are {}, each as NAME/VERSION.", names.join(", "));
+        return Check::SdkChain.finding(Warning, "SdkUnknown", looked_at, found);
+    };
+    let knows = |since: Option<&str>| since.is_some_and(|since| numbers(since) <= version);
+    let (name, has_full_uri) = (family.name, facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI).is_some());
+    if has_web_identity && knows(family.web_identity) {
+        return Check::SdkChain
+            .fine(looked_at, format!("{name} of this version takes the web identity variables."));
+    }
+    if has_full_uri && knows(family.full_uri) {
+        let found = format!("{name} of this version takes {ENV_CONTAINER_CREDENTIALS_FULL_URI}.");
+        return Check::SdkChain.fine(looked_at, found);
+    }
+    if facts.var(ENV_CONTAINER_CREDENTIALS_RELATIVE_URI).is_some() {
+        let found = format!(
+            "{name} takes {ENV_CONTAINER_CREDENTIALS_RELATIVE_URI}, if it knows container credentials at all."
+        );
+        return Check::SdkChain.fine(looked_at, found);
+    }
+    let since = family
+        .web_identity
+        .map_or("no version of it knows them".to_owned(), |since| format!("{since} is the first"));
+    let found = format!(
+        "{name} of this version is too old for the web identity variables ({since}): it passes them by."
+    );
+    let mend = if knows(family.full_uri) { MEND } else { MEND_IMDS };
+    Check::SdkChain.finding(Broken, "SdkTooOld", looked_at, found).mend(mend)
+}
+
+/// The first `NAME/VERSION` of a User-Agent, or the one that was given.
+fn known(named: &str) -> Option<(&'static Family, Vec<u64>)> {
+    named.split_whitespace().find_map(|product| {
+        let (name, version) = product.split_once('/')?;
+        let (name, version) = (name.to_ascii_lowercase(), numbers(version));
+        let is_it = |family: &&Family| {
+            family.names.contains(&name.as_str())
+                && (family.names.len() == 1 || version.first() == Some(&family.major))
+        };
+        // Of one name that several have, the major version says whose it is; a Go v1 module is 1, and so is v2's.
+        let family = FAMILIES.iter().find(|family| is_it(family) && version.first() == Some(&family.major));
+        let family = family.or_else(|| FAMILIES.iter().find(is_it))?;
+        (!version.is_empty()).then_some((family, version))
+    })
+}
+
+fn numbers(version: &str) -> Vec<u64> {
+    version.trim_start_matches('v').split('.').map_while(|part| part.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_an_sdk_by_its_name_or_its_user_agent() {
+        for (named, wanted) in [
+            ("boto3/1.9.199", "boto3"),
+            ("Boto3/1.9.199 Python/3.7.4 Linux/5.4 Botocore/1.12.199", "boto3"),
+            ("aws-cli/1.16.209 Python/3.7", "the AWS CLI v1"),
+            ("aws-cli/2.9.19", "the AWS CLI v2"),
+            ("aws-sdk-go/1.20.21 (go1.12; linux; amd64)", "the AWS SDK for Go v1"),
+            ("aws-sdk-java/2.10.0 Linux", "the AWS SDK for Java v2"),
+            ("aws-sdk-nodejs/2.516.0", "the AWS SDK for JavaScript v2"),
+            ("aws-sdk-js/3.1.0", "the AWS SDK for JavaScript v3"),
+            ("aws-sdk-ruby3/3.168.1", "the AWS SDK for Ruby v3"),
+        ] {
+            assert_eq!(known(named).map(|(family, _)| family.name), Some(wanted), "{named}");
+        }
+        for unknown in ["", "boto3", "curl/8.0", "boto3/latest"] {
+            assert!(known(unknown).is_none(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn compares_versions_as_numbers() {
+        assert!(numbers("1.9.200") > numbers("1.9.199"));
+        assert!(numbers("1.12.200") > numbers("1.9.200"));
+    }
+}

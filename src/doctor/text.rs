@@ -1,0 +1,111 @@
+//! A report as people read it: 80 columns, in colour only on a terminal.
+
+use std::fmt::Write;
+
+use crate::doctor::Report;
+use crate::doctor::finding::Severity;
+
+const WIDTH: usize = 80;
+/// Where the text of a finding begins.
+const INDENT: usize = 24;
+
+impl Report {
+    pub fn to_text(&self, in_colour: bool) -> String {
+        let mut text = String::new();
+        for finding in &self.findings {
+            let mut put = |line: String| {
+                text.push_str(line.trim_end());
+                text.push('\n');
+            };
+            let word = painted(finding.severity, in_colour);
+            let mut lines = finding.lines(WIDTH - INDENT).into_iter();
+            let first = lines.next().unwrap_or_default();
+            put(format!("{word} {:<14} {first}", finding.check.name()));
+            lines.for_each(|line| put(format!("{:INDENT$}{line}", "")));
+        }
+        let summary = self.summary();
+        let _ = write!(text, "\n{}\n", wrapped(&summary, WIDTH, "", "").join("\n"));
+        text
+    }
+
+    /// One sentence at the end, with what to mend first.
+    fn summary(&self) -> String {
+        let count = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
+        let plural =
+            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let (broken, warnings) = (count(Severity::Broken), count(Severity::Warning));
+        if broken > 0 {
+            let first = self.findings.iter().find(|finding| finding.severity == Severity::Broken);
+            let place = first.map_or("", |finding| finding.check.name());
+            return format!(
+                "Broken: {}, and {}. Begin with the first in the order above: {place}.",
+                plural(broken, "finding"),
+                plural(warnings, "warning")
+            );
+        }
+        match (warnings, self.offline) {
+            (0, true) => "Nothing here is wrong. The network was not asked (--offline).".to_owned(),
+            (0, false) => "Every link of the chain works.".to_owned(),
+            (_, _) => format!("It works, with {}.", plural(warnings, "warning")),
+        }
+    }
+}
+
+/// Eight characters, and what makes them coloured.
+fn painted(severity: Severity, in_colour: bool) -> String {
+    let (word, colour) = match severity {
+        Severity::Skipped => ("skipped", "2"),
+        Severity::Fine => ("ok", "32"),
+        Severity::Note => ("note", "36"),
+        Severity::Warning => ("warning", "33"),
+        Severity::Broken => ("BROKEN", "1;31"),
+    };
+    if in_colour { format!("\u{1b}[{colour}m{word:<8}\u{1b}[0m") } else { format!("{word:<8}") }
+}
+
+/// Words put into lines of this width; one that is longer is broken where it must be.
+pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
+    // Whatever an answer holds, it cannot play with the terminal.
+    let words =
+        text.split_whitespace().map(|word| word.chars().filter(|c| !c.is_control()).collect::<String>());
+    let mut lines = Vec::new();
+    let (mut line, mut is_empty) = (first.to_owned(), true);
+    for word in words {
+        let mut word: Vec<char> = word.chars().collect();
+        let length = |line: &str| line.chars().count();
+        if !is_empty && length(&line) + 1 + word.len() > width {
+            lines.push(std::mem::replace(&mut line, rest.to_owned()));
+            is_empty = true;
+        }
+        while length(&line) + word.len() > width {
+            let fits = width.saturating_sub(length(&line)).max(1);
+            line.extend(word.drain(..fits));
+            lines.push(std::mem::replace(&mut line, rest.to_owned()));
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.extend(word);
+        is_empty = false;
+    }
+    lines.push(line);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn puts_words_into_lines() {
+        assert_eq!(wrapped("one two three", 8, "", ""), ["one two", "three"]);
+        assert_eq!(wrapped("a bb ccc", 6, "- ", "  "), ["- a bb", "  ccc"]);
+        assert_eq!(wrapped("abcdefghij k", 4, "", ""), ["abcd", "efgh", "ij k"]);
+        assert_eq!(wrapped("", 4, "", ""), [""]);
+    }
+
+    #[test]
+    fn an_answer_cannot_play_with_the_terminal() {
+        assert_eq!(wrapped("\u{1b}[2Jx\u{7}", 20, "", ""), ["[2Jx"]);
+    }
+}

@@ -1,0 +1,235 @@
+//! The role's trust policy, held against this token.
+
+use crate::config::RoleArn;
+use crate::config::SessionDuration;
+use crate::config::types::format_duration;
+use crate::contract::DEFAULT_SESSION_DURATION;
+use crate::doctor::facts::Facts;
+use crate::doctor::finding::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::finding::Severity::Broken;
+use crate::doctor::finding::Severity::Warning;
+use crate::doctor::text::wrapped;
+use crate::trust_policy::Answer;
+use crate::trust_policy::Caller;
+use crate::trust_policy::Difference;
+use crate::trust_policy::Judged;
+use crate::trust_policy::Line;
+use crate::trust_policy::Verdict;
+use crate::trust_policy::verdict;
+
+pub(super) struct Trust {
+    pub(super) findings: Vec<Finding>,
+    /// None where the policy says nothing of this token.
+    pub(super) answer: Option<Answer>,
+}
+
+pub(super) fn check(facts: &Facts<'_>) -> Option<Trust> {
+    let (path, document) = facts.asked.trust_policy.as_ref()?;
+    let looked_at = path.display().to_string();
+    let skipped = |why: &str| Trust {
+        findings: vec![Check::TrustPolicy.skipped(looked_at.clone(), why)],
+        answer: None,
+    };
+    let Some(web_identity) = facts.web_identity() else {
+        return Some(skipped("There is no role of a web identity token to hold it against."));
+    };
+    let session = &web_identity.session;
+    let mut findings = Vec::new();
+    findings.extend(
+        document.role_arn.as_deref().and_then(|arn| another_role(&looked_at, arn, &session.role_arn)),
+    );
+    let wanted = match session.duration {
+        SessionDuration::Fixed(duration) => duration,
+        SessionDuration::Max => DEFAULT_SESSION_DURATION,
+    };
+    if let Some(longest) = document.longest_session.filter(|longest| *longest < wanted.as_secs()) {
+        let found = format!(
+            "The role allows sessions of {longest} s at most, and {} are asked for.",
+            format_duration(wanted)
+        );
+        let mend = "Ask for less (IRSA_SIDECAR_SESSION_DURATION), or raise the role's MaxSessionDuration.";
+        findings.push(
+            Check::TrustPolicy.finding(Broken, "SessionDurationTooLong", looked_at.clone(), found).mend(mend),
+        );
+    }
+    let name = match &facts.asked.roles {
+        Ok(((roles, _), _)) => session.name.fill(&roles.pod),
+        Err(_) => return Some(skipped("The settings must be mended first.")),
+    };
+    let caller = facts.claims().and_then(|claims| Caller::new(&session.role_arn, claims, name.as_str()));
+    let Some(caller) = caller else {
+        return Some(skipped(
+            "There is no token with an issuer, a subject and an audience to hold it against.",
+        ));
+    };
+    let judged = verdict(document, &caller);
+    let answer = judged.answer;
+    for loosening in &judged.loosenings {
+        let finding = Check::TrustPolicy.finding(
+            Warning,
+            loosening.code,
+            looked_at.clone(),
+            format!("{}.", loosening.text),
+        );
+        findings.push(
+            finding.mend("irsa-sidecar trust-policy prints one that lets in this ServiceAccount alone."),
+        );
+    }
+    findings.insert(0, of(&looked_at, judged));
+    Some(Trust { findings, answer: Some(answer) })
+}
+
+fn of(looked_at: &str, judged: Verdict) -> Finding {
+    let (severity, code, found, mend) = match judged.answer {
+        Answer::Yes => {
+            return Finding {
+                trust_policy: Some(judged),
+                ..Check::TrustPolicy.fine(looked_at, "It lets this token in.")
+            };
+        }
+        Answer::Unknown => (
+            Warning,
+            "TrustPolicyUndecided",
+            "Whether it lets this token in hangs on what only AWS knows in the moment of the call.",
+            "Look at the lines with a question mark.",
+        ),
+        Answer::No if judged.denied_by().is_some() => (
+            Broken,
+            "TrustPolicyDenies",
+            "A Deny keeps this token out, whatever else allows it.",
+            "Narrow the Deny, or give the role another name for this ServiceAccount.",
+        ),
+        Answer::No => (
+            Broken,
+            "TrustPolicyRefuses",
+            "It does not let this token in.",
+            "Mend the line with the ✗, or set what irsa-sidecar trust-policy --format aws-cli prints.",
+        ),
+    };
+    let finding = Check::TrustPolicy.finding(severity, code, looked_at, found).mend(mend);
+    Finding { trust_policy: Some(judged), ..finding }
+}
+
+fn another_role(looked_at: &str, told: &str, wanted: &RoleArn) -> Option<Finding> {
+    if told == wanted.as_str() {
+        return None;
+    }
+    let told_arn: Option<RoleArn> = told.parse().ok();
+    let is_path =
+        told_arn.is_some_and(|told| told.name() == wanted.name() && told.account() == wanted.account());
+    let (code, found) = if is_path {
+        (
+            "RolePathWrong",
+            format!("The role is {told}, and AWS_ROLE_ARN is {wanted}: its path is missing or another."),
+        )
+    } else {
+        ("AnotherRole", format!("It is the policy of {told}, and AWS_ROLE_ARN is {wanted}."))
+    };
+    let mend = format!("Set AWS_ROLE_ARN, and the annotation eks.amazonaws.com/role-arn, to {told}.");
+    Some(Check::TrustPolicy.finding(Broken, code, looked_at, found).mend(mend))
+}
+
+/// The statements, line by line: those that decide with all that is wrong, the others in one line.
+pub(super) fn lines(verdict: &Verdict, width: usize) -> Vec<String> {
+    let decides = |judged: &Judged| match verdict.answer {
+        Answer::Yes => judged.allows && judged.applies == Answer::Yes,
+        Answer::Unknown => judged.applies == Answer::Unknown,
+        Answer::No => match verdict.denied_by() {
+            Some(denied) => denied == judged,
+            None => judged.allows,
+        },
+    };
+    let mut lines = Vec::new();
+    for judged in &verdict.statements {
+        let effect = if judged.allows { "Allow" } else { "Deny" };
+        let applies = match judged.applies {
+            Answer::Yes => "applies",
+            Answer::No => "does not apply",
+            Answer::Unknown => "may apply",
+        };
+        lines.extend(wrapped(&format!("{}, {effect}: {applies}", judged.statement), width, "", "  "));
+        if decides(judged) {
+            judged.lines.iter().for_each(|line| lines.extend(line_by_line(line, width)));
+        }
+    }
+    lines
+}
+
+fn line_by_line(line: &Line, width: usize) -> Vec<String> {
+    let sign = match line.answer {
+        Answer::Yes => "✓",
+        Answer::No => "✗",
+        Answer::Unknown => "?",
+    };
+    let mut lines = wrapped(&line.what, width, &format!("  {sign} "), "    ");
+    if line.answer == Answer::Yes {
+        return lines;
+    }
+    match &line.difference {
+        Some(difference) => lines.extend(shown(difference, width)),
+        None => line
+            .wanted
+            .iter()
+            .for_each(|wanted| lines.extend(wrapped(wanted, width, "    wanted ", "           "))),
+    }
+    if let Some(remark) = &line.remark {
+        lines.extend(wrapped(&format!("{} [{}]", remark.text, remark.code), width, "    ", "    "));
+    }
+    lines
+}
+
+/// Both texts, and a mark below the first character that differs; long ones are cut around it.
+fn shown(difference: &Difference, width: usize) -> Vec<String> {
+    const INDENT: usize = 11;
+    let room = width.saturating_sub(INDENT + 1).max(8);
+    let begin = (difference.at + 6).saturating_sub(room);
+    let cut = |text: &str| {
+        let text: Vec<char> = text.chars().filter(|c| !c.is_control()).collect();
+        let end = text.len().min(begin + room);
+        let mut part: String = text[begin.min(text.len())..end].iter().collect();
+        if begin > 0 && !part.is_empty() {
+            part.replace_range(..part.chars().next().map_or(0, char::len_utf8), "…");
+        }
+        if end < text.len() {
+            part.push('…');
+        }
+        part
+    };
+    let mark = INDENT + difference.at - begin;
+    let place = format!("character {}", difference.at + 1);
+    let marked = match mark + place.len() + 2 <= width {
+        true => format!("{:mark$}^ {place}", ""),
+        false => format!("{:>before$} ^", place, before = mark - 1),
+    };
+    vec![
+        format!("    wanted {}", cut(&difference.wanted)),
+        format!("    here   {}", cut(&difference.got)),
+        marked,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_the_first_character_that_differs_in_texts_of_any_length() {
+        let difference = Difference { wanted: "system:a".to_owned(), got: "system:b".to_owned(), at: 7 };
+        assert_eq!(
+            shown(&difference, 56),
+            ["    wanted system:a", "    here   system:b", "                  ^ character 8"]
+        );
+        let long = "x".repeat(100);
+        let difference = Difference { wanted: format!("{long}a{long}"), got: format!("{long}b"), at: 100 };
+        let lines = shown(&difference, 56);
+        let mark = lines[2].chars().position(|c| c == '^').unwrap();
+        assert_eq!(lines[0].chars().nth(mark), Some('a'));
+        assert_eq!(lines[1].chars().nth(mark), Some('b'));
+        assert!(lines.iter().all(|line| line.chars().count() <= 57), "{lines:#?}");
+        assert_eq!(
+            shown(&Difference { wanted: String::new(), got: "x".to_owned(), at: 0 }, 56)[0],
+            "    wanted "
+        );
+    }
+}

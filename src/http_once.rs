@@ -1,0 +1,82 @@
+//! One request over plain HTTP, on a connection of its own: bounded in size here, in time by whoever asks.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use http_body_util::Empty;
+use http_body_util::LengthLimitError;
+use http_body_util::Limited;
+use hyper::Request;
+use hyper::client::conn::http1;
+use hyper::header::HeaderMap;
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// Why there is none.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum NoReply {
+    #[error("{0}")]
+    Unreachable(String),
+    #[error("does not speak HTTP")]
+    NotHttp,
+    #[error("said more than {} KiB", .0 / 1024)]
+    TooLong(usize),
+}
+
+/// Sends it there, and takes a body of `max_body` bytes at most.
+pub async fn send(
+    address: SocketAddr,
+    request: Request<Empty<Bytes>>,
+    max_body: usize,
+) -> Result<Reply, NoReply> {
+    let unreachable = |error: hyper::Error| NoReply::Unreachable(error.to_string());
+    let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+        Ok(connected) => connected.map_err(|error| NoReply::Unreachable(error.to_string()))?,
+        Err(_) => return Err(NoReply::Unreachable("no connection within 2 s".to_owned())),
+    };
+    let builder = http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).handshake(TokioIo::new(stream));
+    let (mut sender, connection) = builder.await.map_err(unreachable)?;
+    let exchange = async {
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| if error.is_parse() { NoReply::NotHttp } else { unreachable(error) })?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, max_body).collect().await.map_err(|error| {
+            match error.is::<LengthLimitError>() {
+                true => NoReply::TooLong(max_body),
+                false => NoReply::Unreachable("the answer ended before its end".to_owned()),
+            }
+        })?;
+        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() })
+    };
+    let (mut driving, mut exchange) = (pin!(connection), pin!(exchange));
+    tokio::select! {
+        biased;
+        reply = &mut exchange => reply,
+        _ = &mut driving => exchange.await,
+    }
+}
+
+impl Reply {
+    /// A header's text, where it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}

@@ -1,0 +1,192 @@
+//! A trust policy that somebody wrote, as IAM's grammar has it ("IAM JSON policy element reference"), read so that what it
+//! says can be shown in its own words.
+//!
+//! Taken are the policy itself, what `aws iam get-role` prints, which tells the role's ARN and its longest session too,
+//! and either with the document as percent-encoded text, as IAM's API has it.
+
+use percent_encoding::percent_decode_str;
+use serde_json::Map;
+use serde_json::Value;
+use thiserror::Error;
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Document {
+    pub statements: Vec<Stated>,
+    /// The role that it is the policy of, where that was told.
+    pub role_arn: Option<String>,
+    /// In seconds.
+    pub longest_session: Option<u64>,
+}
+
+/// One statement, in its own words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stated {
+    /// `statement 2`, with its `Sid`.
+    pub name: String,
+    pub allows: bool,
+    pub principals: Principals,
+    pub actions: Actions,
+    pub conditions: Vec<Condition>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Principals {
+    Everyone,
+    /// Kind and names: `Federated`, `AWS`, `Service`.
+    These(Vec<(String, Vec<String>)>),
+    /// `NotPrincipal`
+    AllBut(Vec<(String, Vec<String>)>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Actions {
+    These(Vec<String>),
+    /// `NotAction`
+    AllBut(Vec<String>),
+}
+
+/// One line of a `Condition` block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    pub operator: String,
+    pub key: String,
+    pub values: Vec<String>,
+}
+
+/// Why a text is no trust policy, and what to do.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("{0}")]
+pub struct NoPolicy(String);
+
+impl Document {
+    pub fn parse(text: &str) -> Result<Self, NoPolicy> {
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            NoPolicy(format!("it is not JSON: {error}. Take `aws iam get-role --role-name NAME`"))
+        })?;
+        let role = value.get("Role").unwrap_or(&value);
+        let mut document = match role.get("AssumeRolePolicyDocument") {
+            Some(Value::String(encoded)) => Self::of(&decoded(encoded)?)?,
+            Some(policy) => Self::of(policy)?,
+            None => Self::of(&value)?,
+        };
+        document.role_arn = role.get("Arn").and_then(Value::as_str).map(str::to_owned);
+        document.longest_session = role.get("MaxSessionDuration").and_then(Value::as_u64);
+        Ok(document)
+    }
+
+    fn of(policy: &Value) -> Result<Self, NoPolicy> {
+        let statement = policy.get("Statement").ok_or_else(|| {
+            NoPolicy("it has no Statement. A trust policy is what `aws iam get-role` prints as AssumeRolePolicyDocument".to_owned())
+        })?;
+        let statements = match statement {
+            Value::Array(several) => several.iter().collect(),
+            one => vec![one],
+        };
+        let statements = statements.into_iter().enumerate().map(|(index, one)| Stated::of(index + 1, one));
+        Ok(Self { statements: statements.collect::<Result<_, _>>()?, ..Self::default() })
+    }
+}
+
+impl Stated {
+    fn of(number: usize, value: &Value) -> Result<Self, NoPolicy> {
+        let sid = value.get("Sid").and_then(Value::as_str).filter(|sid| !sid.is_empty());
+        let name = match sid {
+            Some(sid) => format!("statement {number} ({sid})"),
+            None => format!("statement {number}"),
+        };
+        let wrong = |what: &str| NoPolicy(format!("{name}: {what}"));
+        let allows = match value.get("Effect").and_then(Value::as_str) {
+            Some("Allow") => true,
+            Some("Deny") => false,
+            _ => return Err(wrong("its Effect is neither Allow nor Deny")),
+        };
+        let named = |key: &str| value.get(key).map(kinds);
+        let principals = match (value.get("Principal"), named("Principal"), named("NotPrincipal")) {
+            (Some(Value::String(star)), ..) if star == "*" => Principals::Everyone,
+            (_, Some(Some(these)), _) => Principals::These(these),
+            (_, None, Some(Some(but))) => Principals::AllBut(but),
+            _ => return Err(wrong("it has no Principal as IAM writes it, as in {\"Federated\": \"ARN\"}")),
+        };
+        let actions = match (value.get("Action"), value.get("NotAction")) {
+            (Some(these), _) => Actions::These(texts(these)),
+            (None, Some(but)) => Actions::AllBut(texts(but)),
+            _ => return Err(wrong("it has no Action")),
+        };
+        let conditions =
+            value.get("Condition").and_then(Value::as_object).map(conditions).unwrap_or_default();
+        Ok(Self { name, allows, principals, actions, conditions })
+    }
+}
+
+fn decoded(encoded: &str) -> Result<Value, NoPolicy> {
+    let text = percent_decode_str(encoded).decode_utf8_lossy();
+    serde_json::from_str(&text)
+        .map_err(|error| NoPolicy(format!("its AssumeRolePolicyDocument is not JSON: {error}")))
+}
+
+fn kinds(value: &Value) -> Option<Vec<(String, Vec<String>)>> {
+    Some(value.as_object()?.iter().map(|(kind, names)| (kind.clone(), texts(names))).collect())
+}
+
+fn conditions(block: &Map<String, Value>) -> Vec<Condition> {
+    let lines = |(operator, keys): (&String, &Value)| -> Vec<Condition> {
+        let keys = keys.as_object().into_iter().flatten();
+        keys.map(|(key, values)| Condition {
+            operator: operator.clone(),
+            key: key.clone(),
+            values: texts(values),
+        })
+        .collect()
+    };
+    block.iter().flat_map(lines).collect()
+}
+
+/// One text or several; IAM takes numbers and booleans for texts too.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(several) => several.iter().flat_map(texts).collect(),
+        Value::String(text) => vec![text.clone()],
+        Value::Null | Value::Object(_) => Vec::new(),
+        other => vec![other.to_string()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = r#"{"Statement":{"Sid":"One","Effect":"Allow","Principal":{"Federated":"arn:x"},
+        "Action":["sts:AssumeRoleWithWebIdentity"],"Condition":{"StringEquals":{"a:sub":["b","c"],"a:aud":"d"}}}}"#;
+
+    #[test]
+    fn takes_a_policy_and_what_get_role_prints_either_way() {
+        let bare = Document::parse(POLICY).unwrap();
+        assert_eq!(bare.statements[0].name, "statement 1 (One)");
+        assert_eq!(bare.statements[0].conditions.len(), 2);
+        let encoded: String = POLICY.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        for document in [POLICY.to_owned(), format!("\"{encoded}\"")] {
+            let role = format!(
+                r#"{{"Role":{{"Arn":"arn:aws:iam::111122223333:role/a/b","MaxSessionDuration":3600,"AssumeRolePolicyDocument":{document}}}}}"#
+            );
+            let read = Document::parse(&role).unwrap();
+            assert_eq!(read.statements, bare.statements);
+            assert_eq!(read.role_arn.as_deref(), Some("arn:aws:iam::111122223333:role/a/b"));
+            assert_eq!(read.longest_session, Some(3600));
+        }
+    }
+
+    #[test]
+    fn what_is_no_policy_is_told() {
+        for (text, word) in [
+            ("", "not JSON"),
+            ("{}", "no Statement"),
+            (r#"{"Statement":[{"Effect":"allow"}]}"#, "statement 1: its Effect"),
+            (r#"{"Statement":[{"Effect":"Allow","Action":"*"}]}"#, "no Principal"),
+            (r#"{"Statement":[{"Effect":"Deny","Principal":"*"}]}"#, "no Action"),
+        ] {
+            let said = Document::parse(text).unwrap_err().to_string();
+            assert!(said.contains(word), "{text}: {said}");
+        }
+    }
+}

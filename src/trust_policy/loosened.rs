@@ -1,0 +1,66 @@
+//! Whom else a trust policy lets in.
+
+use crate::trust_policy::condition::is_like;
+use crate::trust_policy::condition::passes_when_absent;
+use crate::trust_policy::document::Actions;
+use crate::trust_policy::document::Condition;
+use crate::trust_policy::document::Document;
+use crate::trust_policy::document::Principals;
+use crate::trust_policy::document::Stated;
+use crate::trust_policy::is_wild;
+use crate::trust_policy::verdict::Caller;
+use crate::trust_policy::verdict::Remark;
+
+/// Of the statements that are about this cluster's tokens, what is wider than one ServiceAccount and one audience.
+pub(super) fn loosenings(document: &Document, caller: &Caller) -> Vec<Remark> {
+    let about_this_cluster = |stated: &&Stated| stated.allows && names(stated, caller);
+    document.statements.iter().filter(about_this_cluster).flat_map(|stated| of(stated, caller)).collect()
+}
+
+fn names(stated: &Stated, caller: &Caller) -> bool {
+    match &stated.principals {
+        Principals::Everyone | Principals::AllBut(_) => true,
+        Principals::These(these) => these.iter().any(|(_, names)| names.contains(&caller.provider)),
+    }
+}
+
+fn of(stated: &Stated, caller: &Caller) -> Vec<Remark> {
+    let name = &stated.name;
+    let mut remarks = Vec::new();
+    let mut tell =
+        |code: &'static str, text: String| remarks.push(Remark::new(code, format!("{name}: {text}")));
+    let on = |claim: &str| -> Vec<&Condition> {
+        let key = format!("{}:{claim}", caller.issuer).to_ascii_lowercase();
+        stated.conditions.iter().filter(|condition| condition.key.to_ascii_lowercase() == key).collect()
+    };
+    if !matches!(stated.principals, Principals::These(_)) {
+        tell("EveryPrincipal", "its Principal is everybody, not this cluster's provider".to_owned());
+    }
+    match &stated.actions {
+        Actions::These(these) => these.iter().filter(|action| is_wild(action)).for_each(|action| {
+            tell("WideAction", format!("its Action {action} is more than sts:AssumeRoleWithWebIdentity"));
+        }),
+        Actions::AllBut(_) => tell("WideAction", "its NotAction allows every other call".to_owned()),
+    }
+    let (subjects, audiences) = (on("sub"), on("aud"));
+    if subjects.is_empty() {
+        let text = "no condition on sub: every ServiceAccount of this cluster has this role";
+        tell("AnyServiceAccount", text.to_owned());
+    }
+    for subject in
+        subjects.iter().filter(|condition| is_like(condition)).flat_map(|condition| &condition.values)
+    {
+        if is_wild(subject) {
+            tell("WildcardSubject", format!("every ServiceAccount that matches {subject} has this role"));
+        }
+    }
+    if audiences.is_empty() {
+        let text = "no condition on aud: a token that was made for another service is taken too";
+        tell("AudienceNotChecked", text.to_owned());
+    }
+    for condition in subjects.iter().chain(&audiences).filter(|condition| passes_when_absent(condition)) {
+        let text = format!("{} is fulfilled where the key is not there", condition.operator);
+        tell("PassesWhenAbsent", text);
+    }
+    remarks
+}
