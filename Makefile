@@ -21,7 +21,7 @@ IMAGES := target/images
 CONFORMANCE := tests/conformance/run --binary target/release/irsa-sidecar --emulator target/debug/sts-emulator
 
 # The tests that hold what is made of the program and committed, and write it when they are told to.
-MANUAL := manual::the_pages_and_completions_are_those_of_the_command_line
+MANUAL := manual::the_pages_and_completions_are_those_of_the_command_line errors::the_document_says_of_the_codes_what_the_program_says
 
 LANGUAGES := go java javascript python ruby rust tools
 
@@ -63,7 +63,7 @@ test: ## unit, integration and architecture tests, and the demo's own check
 	cargo test --locked --features webhook --lib webhook
 
 .PHONY: manual
-manual: ## docs/man and docs/completions, written anew from the program
+manual: ## docs/man, docs/completions and docs/errors.md, written anew from the program
 	WRITE_MANUAL=1 cargo test --locked --test integration -- --exact $(MANUAL)
 
 .PHONY: build

@@ -50,6 +50,7 @@ mod longest;
 mod web_identity;
 
 pub use chain::ChainClient;
+pub use chain::mend as mend_of_chain;
 pub use endpoint::ResolveError;
 pub use endpoint::check_region;
 pub use web_identity::WebIdentityClient;
