@@ -20,6 +20,9 @@ IMAGES := target/images
 
 CONFORMANCE := tests/conformance/run --binary target/release/irsa-sidecar --emulator target/debug/sts-emulator
 
+# The tests that hold what is made of the program and committed, and write it when they are told to.
+MANUAL := manual::the_pages_and_completions_are_those_of_the_command_line errors::the_document_says_of_the_codes_what_the_program_says
+
 LANGUAGES := go java javascript python ruby rust tools
 
 STAGES := fmt clippy doc test deny build conformance chart control-plane image sbom cluster
@@ -58,6 +61,10 @@ advisories: $(CARGO_DENY) ## known vulnerabilities; fetches the RustSec database
 test: ## unit, integration and architecture tests, and the demo's own check
 	cargo test --locked --workspace
 	cargo test --locked --features webhook --lib webhook
+
+.PHONY: manual
+manual: ## docs/man, docs/completions and docs/errors.md, written anew from the program
+	WRITE_MANUAL=1 cargo test --locked --test integration -- --exact $(MANUAL)
 
 .PHONY: build
 build: ## target/release/irsa-sidecar and the STS emulator

@@ -25,9 +25,10 @@ mod namespace;
 mod netlink;
 mod plan;
 
+pub use netlink::NetlinkError;
+
 use namespace::Namespace;
 use netlink::Netlink;
-use netlink::NetlinkError;
 use netlink::Way;
 use plan::Step;
 

@@ -172,7 +172,8 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
     })
 }
 
-fn definition() -> ClapCommand {
+/// The whole command line: what is parsed by, and what the manual and the completions are made of.
+pub fn definition() -> ClapCommand {
     ClapCommand::new("irsa-sidecar")
         .version(version())
         .about(ABOUT)

@@ -29,6 +29,8 @@ use crate::token::Token;
 mod answer;
 mod http;
 
+pub use answer::mend;
+
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One role's.
@@ -65,7 +67,7 @@ impl PodIdentityClient {
             let message = format!("{endpoint} did not answer within {within} s");
             Err(ExchangeError::new(ErrorKind::TimedOut, message))
         });
-        let reply = reply.map_err(|error| ExchangeError { mend: answer::mend(error.kind), ..error })?;
+        let reply = reply.map_err(|error| ExchangeError { mend: mend(error.kind), ..error })?;
         if reply.status == 200 {
             return answer::accept(&self.settings, &reply, self.pod.clone(), self.clock.read());
         }

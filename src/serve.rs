@@ -54,6 +54,7 @@ mod stream;
 
 pub use listen::BindError;
 pub use listen::BindReason;
+pub use refusal::Refusal;
 
 use accept::Acceptor;
 use accept::Listening;

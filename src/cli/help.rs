@@ -61,7 +61,7 @@ pub(super) const CREDENTIALS_EXAMPLES: &str = "\
 Examples:
   In ~/.aws/config, for any SDK that knows credential_process:
       [default]
-      credential_process = /usr/local/bin/irsa-sidecar credentials --format process
+      credential_process = /usr/local/bin/irsa-sidecar credentials --format process --log-format text
   In a shell:
       eval \"$(irsa-sidecar credentials --format env)\"
   Another role of a roles file, for a container:

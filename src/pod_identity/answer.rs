@@ -213,7 +213,7 @@ const STALE: &str =
     "The agent could not renew them: see its log on this node; compare the clocks of the node and of AWS.";
 
 /// What to do about it here, where the usual mend speaks of STS.
-pub(super) fn mend(kind: ErrorKind) -> Option<&'static str> {
+pub fn mend(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::ConnectionFailed | ErrorKind::TimedOut => Some(UNREACHABLE),
         ErrorKind::AccessDenied => Some(

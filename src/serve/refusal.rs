@@ -5,7 +5,7 @@ use thiserror::Error;
 
 /// Why a request is not answered. The message says what to do about it; it never repeats what was sent.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-pub(super) enum Refusal {
+pub enum Refusal {
     #[error("only clients in this pod are answered: ask from a container of the same pod")]
     PeerNotLocal,
     #[error("only loopback clients are answered here: use `kubectl port-forward`")]
@@ -76,7 +76,38 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn status(self) -> StatusCode {
+    /// Each once.
+    pub const ALL: [Self; 27] = [
+        Self::PeerNotLocal,
+        Self::PeerNotLoopback,
+        Self::Proxied("X-Forwarded-For"),
+        Self::FromWebPage("Origin"),
+        Self::HostMissing,
+        Self::HostRepeated,
+        Self::HostInvalid,
+        Self::HostNotAllowed,
+        Self::AuthorizationTokenMissing,
+        Self::AuthorizationTokenMismatch,
+        Self::AuthorizationTokenBusy,
+        Self::MethodNotAllowed,
+        Self::PathInvalid,
+        Self::PathUnknown,
+        Self::AdminPathUnknown,
+        Self::RoleUnknown,
+        Self::RoleNotNamed,
+        Self::BodyNotAccepted,
+        Self::ImdsOff,
+        Self::MetadataMethodNotAllowed,
+        Self::MetadataUnknown,
+        Self::SessionPathNotLatest,
+        Self::SessionByPutAlone,
+        Self::SessionTtlMissing,
+        Self::SessionTtlInvalid,
+        Self::SessionTokenMissing,
+        Self::SessionTokenInvalid,
+    ];
+
+    pub fn status(self) -> StatusCode {
         match self {
             Self::PeerNotLocal
             | Self::PeerNotLoopback
@@ -108,7 +139,8 @@ impl Refusal {
         }
     }
 
-    pub(super) fn code(self) -> &'static str {
+    /// Stable: `code` in the body of the container's and the admin surface, in IMDS's header `X-Irsa-Sidecar-Error`.
+    pub fn code(self) -> &'static str {
         match self {
             Self::PeerNotLocal => "PeerNotLocal",
             Self::PeerNotLoopback => "PeerNotLoopback",

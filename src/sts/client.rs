@@ -52,6 +52,7 @@ mod signed;
 mod web_identity;
 
 pub use chain::ChainClient;
+pub use chain::mend as mend_of_chain;
 pub use endpoint::ResolveError;
 pub use endpoint::check_region;
 pub use look::Seen;

@@ -137,7 +137,7 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
 }
 
 /// Where a chain is mended elsewhere than a web identity.
-fn mend(kind: ErrorKind) -> Option<&'static str> {
+pub fn mend(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::AccessDenied => Some(
             "Both sides must allow it: the role before it needs a policy with sts:AssumeRole on this one, and this one's \

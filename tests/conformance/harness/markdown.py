@@ -31,6 +31,8 @@ def part(name):
 
 
 SHORT_FORM = Part(ROOT, "<!-- conformance -->", "<!-- /conformance -->")
+CREDENTIAL_PROCESS = Part(ROOT, "<!-- credential-process -->", "<!-- /credential-process -->")
+"""It is read, and run, and never written."""
 
 
 def line(*cells):

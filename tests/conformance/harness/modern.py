@@ -1,15 +1,30 @@
-"""The scenarios beside the matrix: who wins in a pod with web identity, who is ready first, several roles in one pod."""
+"""The scenarios beside the matrix: who wins in a pod with web identity, who is ready first, several roles in one
+pod, the program as `credential_process`."""
 
 from harness.markdown import head, line
+from harness.process import COLUMNS
 
 PRECEDENCE_HEAD = head("client", "web identity's variables and FULL_URI", "FULL_URI alone")
 ROLES_HEAD = head("client", "two containers", "chain", "session policy")
+PROCESS_HEAD = head(
+    "client",
+    "a named profile",
+    "`[default]`, variables in the line",
+    "`[default]`, variables in the environment",
+    "STS down",
+    "no token",
+)
 RACE_HEAD = head("client", "endpoint", "client up", "sidecar holds credentials", "first answer", "calls that failed before")
 
 
 def precedence_line(row, found):
     uses = found.get("uses", {})
     return line(row.name, uses.get("both", "✗"), uses.get("full_uri", "✗"))
+
+
+def process_line(row, found):
+    uses = found.get("uses", {})
+    return line(row.name, *(uses.get(column, "✗") for column in COLUMNS))
 
 
 def race_line(row, found):

@@ -15,11 +15,19 @@ import threading
 from harness.asking import Asking
 from harness.children import Children, Stopped
 from harness.coexistence import Coexisting
+from harness.process import Processing
 from harness.race import Racing
 from harness.sharing import Sharing
 from harness.storing import Storing
 
-PLAYS = {"emulator": Asking, "minio": Storing, "coexistence": Coexisting, "race": Racing, "roles": Sharing}
+PLAYS = {
+    "emulator": Asking,
+    "minio": Storing,
+    "coexistence": Coexisting,
+    "process": Processing,
+    "race": Racing,
+    "roles": Sharing,
+}
 
 
 def main():

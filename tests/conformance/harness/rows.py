@@ -50,6 +50,11 @@ class Row:
         return self.endpoint == "container" and self.described.get("roles", False)
 
     @property
+    def starts_processes(self):
+        """Whether the README's `credential_process` is tried with it."""
+        return self.endpoint == "container" and self.described.get("process", False)
+
+    @property
     def expected_sdk(self):
         """The label that must have been counted, where clients.json says it."""
         return self.described.get("sdk", {}).get(self.endpoint)
