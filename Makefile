@@ -21,7 +21,7 @@ IMAGES := target/images
 CONFORMANCE := tests/conformance/run --binary target/release/irsa-sidecar --emulator target/debug/sts-emulator
 
 # The tests that hold what is made of the program and committed, and write it when they are told to.
-MANUAL := manual::the_pages_and_completions_are_those_of_the_command_line errors::the_document_says_of_the_codes_what_the_program_says
+MANUAL := doctor::the_document_has_a_row_for_every_pitfall manual::the_pages_and_completions_are_those_of_the_command_line errors::the_document_says_of_the_codes_what_the_program_says
 
 LANGUAGES := go java javascript python ruby rust tools
 

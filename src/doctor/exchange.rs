@@ -122,6 +122,15 @@ fn causes(facts: &Facts<'_>, error: &ExchangeError, issuer: &Issuer, trust: Opti
             "Mend NTP on the control plane, or on the node.",
         ),
         ErrorKind::InvalidIdentityToken if said("signature") => signature(),
+        ErrorKind::IdpCommunicationError => vec![
+            Cause::new(
+                "IssuerSlow",
+                "STS did not reach the issuer in this moment; that passes.",
+                "Try again in a minute.",
+                "whether it lasts",
+            ),
+            unreachable_for_sts(),
+        ],
         ErrorKind::ExpiredToken => {
             let what = match token_file::is_overdue(facts) {
                 true => "The token in the file has expired, and nobody has renewed it.",
@@ -243,12 +252,6 @@ fn no_key(issuer: &Issuer) -> Vec<Cause> {
         "Publish the keys of kubectl get --raw /openid/v1/jwks at the issuer's jwks_uri; restart the pod for a new token.",
         "the check issuer above, if the issuer is reached from here",
     );
-    let unreachable = Cause::new(
-        "IssuerUnreachableForSts",
-        "STS could not fetch the issuer's documents from the internet.",
-        "Publish them where everybody can read them (a bucket, a CDN), over https with a certificate of a public authority.",
-        "curl ISSUER/.well-known/openid-configuration from outside the cluster's network",
-    );
     let thumbprint = Cause::new(
         "ThumbprintMismatch",
         "The issuer's host has a new certificate that IAM does not trust by its thumbprint.",
@@ -256,9 +259,18 @@ fn no_key(issuer: &Issuer) -> Vec<Cause> {
         "aws iam get-open-id-connect-provider beside openssl s_client -showcerts",
     );
     match issuer.has_key {
-        Some(true) => vec![unreachable, thumbprint, rotated],
-        Some(false) | None => vec![rotated, unreachable, thumbprint],
+        Some(true) => vec![unreachable_for_sts(), thumbprint, rotated],
+        Some(false) | None => vec![rotated, unreachable_for_sts(), thumbprint],
     }
+}
+
+fn unreachable_for_sts() -> Cause {
+    Cause::new(
+        "IssuerUnreachableForSts",
+        "STS could not fetch the issuer's documents from the internet.",
+        "Publish them where everybody can read them (a bucket, a CDN), over https with a certificate of a public authority.",
+        "curl ISSUER/.well-known/openid-configuration from outside the cluster's network",
+    )
 }
 
 fn signature() -> Vec<Cause> {

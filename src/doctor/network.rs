@@ -36,21 +36,13 @@ const PROXIES: [&str; 6] =
     ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 pub(super) async fn check(facts: &Facts<'_>, sts: Result<&Sts, &ResolveError>, clock: &Clock) -> Network {
+    if facts.is_client() {
+        let why = "This container does not ask STS itself.";
+        return Network::of(Check::Network.skipped("the way to STS", why));
+    }
     let sts = match sts {
         Ok(sts) => sts,
-        Err(_) if facts.is_client() => {
-            return Network::of(
-                Check::Network.skipped("the way to STS", "This container does not ask STS itself."),
-            );
-        }
-        Err(error) => {
-            return Network::of(Check::Network.finding(
-                Broken,
-                error.code(),
-                "AWS_REGION and the profile",
-                error.to_string(),
-            ));
-        }
+        Err(error) => return Network::of(unresolved(error)),
     };
     let endpoint = sts.endpoint().to_owned();
     let whom = format!("STS at {endpoint}");
@@ -71,6 +63,19 @@ pub(super) async fn check(facts: &Facts<'_>, sts: Result<&Sts, &ResolveError>, c
         }
         Err(error) => unreached(facts, endpoint, &error, &addresses, proxy),
     }
+}
+
+/// Where STS is, nothing says.
+fn unresolved(error: &ResolveError) -> Finding {
+    let (found, mend) = match error {
+        ResolveError::NoRegion => (
+            "AWS_REGION is not set, and neither AWS_DEFAULT_REGION nor the profile names a region."
+                .to_owned(),
+            "Set it, as in AWS_REGION=eu-central-1; the EKS webhook does so from its --aws-default-region.",
+        ),
+        other => (other.to_string(), "Mend the setting that is named; the rules are those of the AWS SDKs."),
+    };
+    Check::Network.finding(Broken, error.code(), "AWS_REGION and the profile", found).mend(mend)
 }
 
 fn clocks_apart(date: SystemTime, now: SystemTime) -> Finding {
@@ -119,11 +124,14 @@ fn unreached(
 ) -> Network {
     let finding =
         Check::Network.finding(Broken, error.code(), endpoint.clone(), format!("{}.", error.message));
-    let is_route = matches!(error.kind, ErrorKind::TimedOut | ErrorKind::ConnectionFailed);
-    if !is_route
-        || proxy.is_some()
-        || facts.has_own_sts() && addresses.first().is_some_and(IpAddr::is_loopback)
-    {
+    // Who listens on loopback, or speaks through a proxy, is on no route.
+    let is_here = facts.has_own_sts() && addresses.first().is_some_and(IpAddr::is_loopback);
+    let is_route = match error.kind {
+        ErrorKind::TimedOut => proxy.is_none(),
+        ErrorKind::ConnectionFailed => proxy.is_none() && !is_here,
+        _ => false,
+    };
+    if !is_route {
         return Network::of(finding.mend(error.mend()));
     }
     let causes = causes(facts, &endpoint, addresses);

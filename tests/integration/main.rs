@@ -13,6 +13,7 @@ mod committed;
 mod credentials_file;
 mod demo;
 mod docs;
+mod doctor;
 mod errors;
 mod guards;
 mod imds_upstream;

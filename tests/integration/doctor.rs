@@ -1,0 +1,165 @@
+//! `doctor` against what the guides to IRSA list as pitfalls: `tests/data/doctor/`, a directory for each.
+//!
+//! Each sets its situation up, and says which checks must fail, with which code, which causes must be named, and which
+//! words of the mend. What is not named must not fail: none may be taken for another.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use support::process::Process;
+use support::world::World;
+
+use crate::committed::hold_file;
+use crate::sidecar::BINARY;
+use crate::sidecar::can_run;
+use crate::sidecar::run;
+
+mod case;
+mod report;
+mod stage;
+
+use case::Case;
+use report::Report;
+use stage::Stage;
+
+fn cases() -> Vec<(String, Case)> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/doctor");
+    let mut cases: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), Case::read(&path)))
+        .collect();
+    cases.sort_by(|a, b| a.0.cmp(&b.0));
+    cases
+}
+
+#[tokio::test]
+async fn every_pitfall_is_told_as_what_it_is() {
+    let mut wrong = Vec::new();
+    let mut rows = Vec::new();
+    for (name, case) in cases() {
+        if case.needs.as_deref() == Some("setpriv")
+            && !can_run("setpriv and root", &["setpriv", "--reuid=65534", "--clear-groups", "true"])
+        {
+            continue;
+        }
+        let stage = Stage::set(&name, &case).await;
+        let (status, output) = stage.run(&[&["doctor", "--json"][..]].concat()).await;
+        match Report::read(&output) {
+            Ok(report) => {
+                let mistakes = report.mistakes(&case.expect, status);
+                if !mistakes.is_empty() {
+                    wrong.push(format!("{name}: {}\n{output}", mistakes.join("; ")));
+                }
+            }
+            Err(error) => wrong.push(format!("{name}: status {status}: {error}\n{output}")),
+        }
+        let (in_text, text) = stage.run(&["doctor"]).await;
+        if in_text != status {
+            wrong.push(format!("{name}: {in_text} as text and {status} as JSON"));
+        }
+        wrong.extend(
+            text.lines()
+                .filter(|line| line.chars().count() > 80)
+                .map(|line| format!("{name}: over 80 columns: {line}")),
+        );
+        wrong.extend(
+            stage
+                .secrets()
+                .into_iter()
+                .filter(|secret| output.contains(secret) || text.contains(secret))
+                .map(|_| format!("{name}: a secret is shown")),
+        );
+        rows.push((name, case));
+    }
+    assert!(rows.len() > 40, "the cases must be found");
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+/// The table in docs/doctor.md is that of the corpus.
+#[test]
+fn the_document_has_a_row_for_every_pitfall() {
+    let mut table =
+        String::from("| situation | fails | causes named, likeliest first | mend |\n|---|---|---|---|\n");
+    for (_, case) in cases().into_iter().filter(|(_, case)| !case.expect.fails.is_empty()) {
+        table.push_str(&case.row());
+    }
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/doctor.md");
+    let document = fs::read_to_string(document).unwrap();
+    let (before, rest) = document.split_once("<!-- pitfalls -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /pitfalls -->").unwrap();
+    let wanted = format!("{before}<!-- pitfalls -->\n{table}<!-- /pitfalls -->{after}");
+    hold_file("docs/doctor.md", &wanted);
+}
+
+/// Whoever answers may say anything.
+#[tokio::test]
+async fn offline_asks_nobody() {
+    let world = World::start().await.unwrap();
+    let (status, output) = run(&["doctor", "--offline", "--json"], world.env()).await;
+    assert_eq!(status, 0, "{output}");
+    assert_eq!(world.sts.calls().len(), 0);
+    let report: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(report["schema"], 1);
+    assert_eq!(report["offline"], true);
+    let checks: Vec<&str> =
+        report["checks"].as_array().unwrap().iter().map(|check| check["check"].as_str().unwrap()).collect();
+    assert!(!checks.contains(&"exchange") && checks.contains(&"token"), "{checks:?}");
+}
+
+/// Through every step of a chain, and by the name of a role.
+#[tokio::test]
+async fn a_chain_is_walked_to_its_end_and_its_broken_step_is_named() {
+    let [hub, ingest, _] = support::world::CHAIN;
+    let world = World::builder().chain([hub, ingest]).start().await.unwrap();
+    let file = world.directory().join("roles.yaml");
+    let text = format!(
+        "roles:\n  - name: app\n  - name: partner\n    chain:\n      from: app\n      steps:\n        - role_arn: {hub}\n        - role_arn: {ingest}\n"
+    );
+    fs::write(&file, text).unwrap();
+    let arguments = ["doctor", "--role", "partner", "--roles-file", file.to_str().unwrap()];
+    let (status, output) = run(&arguments, world.env()).await;
+    assert_eq!(status, 0, "{output}");
+    assert!(output.contains(":assumed-role/ingest/"), "{output}");
+    world.sts.remove_role(ingest);
+    let (status, output) = run(&arguments, world.env()).await;
+    assert_eq!(status, 2, "{output}");
+    assert!(output.contains("step 2 of 2"), "{output}");
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_read_is_a_wrong_usage() {
+    let world = World::start().await.unwrap();
+    let file = world.directory().join("policy.json");
+    for (text, word) in [("{}", "no Statement"), ("policy", "not JSON")] {
+        fs::write(&file, text).unwrap();
+        let (status, output) = run(&["doctor", "--trust-policy", file.to_str().unwrap()], world.env()).await;
+        assert_eq!(status, 64, "{output}");
+        assert!(output.contains(word) && output.contains("--trust-policy"), "{output}");
+    }
+}
+
+/// On a terminal it has colour, and in a log it has none.
+#[tokio::test]
+async fn colour_is_for_terminals_alone() {
+    let world = World::start().await.unwrap();
+    let (_, plain) = run(&["doctor", "--offline"], world.env()).await;
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    if !can_run("script (util-linux)", &["script", "--version"]) {
+        return;
+    }
+    let command = format!("{BINARY} doctor --offline");
+    let on_terminal = async |more: &[(&str, &str)]| {
+        let mut env: BTreeMap<String, String> = world.env();
+        env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut process =
+            Process::start(Path::new("/usr/bin/script"), &["-qec", &command, "/dev/null"], env).unwrap();
+        process.exit().await.unwrap();
+        process.output()
+    };
+    assert!(on_terminal(&[]).await.contains("\u{1b}[32mok"));
+    assert!(!on_terminal(&[("NO_COLOR", "1")]).await.contains('\u{1b}'));
+}
