@@ -82,13 +82,10 @@ fn refused(
     let place = if is_origin { String::new() } else { format!("Role {role}: ") };
     let found = format!("{place}{}{request}.", error.message);
     let finding = |code| Check::Exchange.finding(Broken, code, looked_at(facts), found.clone());
-    let mut causes = if is_unreached(error) && !network.causes.is_empty() {
-        network.causes.clone()
-    } else if is_origin {
-        causes(facts, error, issuer, trust)
-    } else {
-        Vec::new()
-    };
+    if is_unreached(error) && network.is_broken() {
+        return finding(error.code()).mend("Mend the way to STS first: see network above.");
+    }
+    let mut causes = if is_origin { causes(facts, error, issuer, trust) } else { Vec::new() };
     match causes.len() {
         0 => finding(error.code()).mend(error.mend()),
         // What the answer itself says.

@@ -27,8 +27,6 @@ pub(super) struct Network {
     pub(super) findings: Vec<Finding>,
     /// STS's time at the moment of the look, where its clock and ours are apart.
     pub(super) sts_time: Option<SystemTime>,
-    /// What STS cannot be reached for, likeliest first.
-    pub(super) causes: Vec<Cause>,
 }
 
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
@@ -134,8 +132,7 @@ fn unreached(
     if !is_route {
         return Network::of(finding.mend(error.mend()));
     }
-    let causes = causes(facts, &endpoint, addresses);
-    Network { causes: causes.clone(), ..Network::of(finding.causes(causes)) }
+    Network::of(finding.causes(causes(facts, &endpoint, addresses)))
 }
 
 /// Why packets to STS find no answer. What the name resolves to decides which is likeliest.
@@ -191,6 +188,10 @@ fn is_private(ip: IpAddr) -> bool {
 
 impl Network {
     fn of(finding: Finding) -> Self {
-        Self { findings: vec![finding], sts_time: None, causes: Vec::new() }
+        Self { findings: vec![finding], sts_time: None }
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Broken)
     }
 }

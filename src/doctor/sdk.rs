@@ -97,10 +97,10 @@ fn in_general(facts: &Facts<'_>, has_web_identity: bool) -> Finding {
         (false, Some(endpoint)) => format!("SDKs take the endpoint in {endpoint}."),
         (false, None) => format!("No variable names a source that SDKs know; they {last}."),
     };
-    let code = if has_web_identity && endpoint.is_none() { "OldSdksLeftOut" } else { "Fine" };
-    match code {
-        "Fine" => Check::SdkChain.fine(LOOKED_AT, found),
-        code => Check::SdkChain.finding(Note, code, LOOKED_AT, found),
+    match (has_web_identity, endpoint) {
+        (true, None) => Check::SdkChain.finding(Note, "OldSdksLeftOut", LOOKED_AT, found),
+        (false, None) => Check::SdkChain.finding(Note, "ChainEmpty", LOOKED_AT, found),
+        _ => Check::SdkChain.fine(LOOKED_AT, found),
     }
 }
 

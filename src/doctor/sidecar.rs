@@ -16,7 +16,6 @@ use serde_json::Value;
 use tokio::join;
 use tokio::time::timeout;
 
-use crate::config::types::format_duration;
 use crate::contract::DEFAULT_ADMIN_PORT;
 use crate::contract::DEFAULT_PORT;
 use crate::contract::ENV_ADMIN_LISTEN;
@@ -33,6 +32,7 @@ use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
+use crate::doctor::text::about;
 use crate::http_once::NoReply;
 use crate::http_once::Reply;
 use crate::http_once::send;
@@ -157,7 +157,7 @@ fn answer(facts: &Facts<'_>, endpoint: &Endpoint, reply: &Result<Reply, NoReply>
         && let Some(expires_at) = parse_rfc3339(text("Expiration"))
     {
         let left = expires_at.duration_since(facts.now).unwrap_or_default();
-        let left = format_duration(Duration::from_secs(left.as_secs()));
+        let left = about(left);
         let of = text("RoleArn");
         let of = if of.is_empty() { String::new() } else { format!(" of {of}") };
         return Check::Sidecar

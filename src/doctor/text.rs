@@ -1,13 +1,16 @@
 //! A report as people read it: 80 columns, in colour only on a terminal.
 
 use std::fmt::Write;
+use std::time::Duration;
 
+use crate::config::types::format_duration;
 use crate::doctor::Report;
 use crate::doctor::finding::Severity;
 
 const WIDTH: usize = 80;
 /// Where the text of a finding begins.
 const INDENT: usize = 24;
+const HOUR: Duration = Duration::from_secs(3600);
 
 impl Report {
     pub fn to_text(&self, in_colour: bool) -> String {
@@ -37,11 +40,9 @@ impl Report {
         if broken > 0 {
             let first = self.findings.iter().find(|finding| finding.severity == Severity::Broken);
             let place = first.map_or("", |finding| finding.check.name());
-            return format!(
-                "Broken: {}, and {}. Begin with the first in the order above: {place}.",
-                plural(broken, "finding"),
-                plural(warnings, "warning")
-            );
+            let more =
+                if warnings > 0 { format!(", and {}", plural(warnings, "warning")) } else { String::new() };
+            return format!("Broken: {}{more}. Begin with the first: {place}.", plural(broken, "finding"));
         }
         match (warnings, self.offline) {
             (0, true) => "Nothing here is wrong. The network was not asked (--offline).".to_owned(),
@@ -61,6 +62,12 @@ fn painted(severity: Severity, in_colour: bool) -> String {
         Severity::Broken => ("BROKEN", "1;31"),
     };
     if in_colour { format!("\u{1b}[{colour}m{word:<8}\u{1b}[0m") } else { format!("{word:<8}") }
+}
+
+/// In words for people: minutes are enough where there are hours.
+pub(super) fn about(duration: Duration) -> String {
+    let unit = if duration >= HOUR { 60 } else { 1 };
+    format_duration(Duration::from_secs(duration.as_secs() / unit * unit))
 }
 
 /// Words put into lines of this width; one that is longer is broken where it must be.

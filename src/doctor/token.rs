@@ -1,20 +1,19 @@
 //! The token: who it says it is, how long it lasts, and what about it cannot work.
 
-use std::time::Duration;
 use std::time::SystemTime;
 
-use crate::config::types::format_duration;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
-use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
+use crate::doctor::text::about;
 use crate::token::Claims;
+use crate::token::doubt::Doubt;
 use crate::token::doubt::doubts;
 
 const LOOKED_AT: &str = "the token's claims, which are not verified here";
-/// For an STS of one's own these are as they are meant.
+/// AWS's rules, which an STS of one's own need not have.
 const FOR_AWS_ALONE: [&str; 2] = ["AudienceUnusual", "IssuerNotHttps"];
 
 /// By STS's time, where it is known: a node's clock may be wrong.
@@ -30,19 +29,15 @@ pub(super) fn check(facts: &Facts<'_>, sts_time: Option<SystemTime>) -> Vec<Find
     let now = sts_time.unwrap_or(facts.now);
     let mut findings = vec![Check::Token.fine(LOOKED_AT, who(claims, now))];
     let is_other_sts = facts.has_own_sts();
-    findings.extend(doubts(claims, now).into_iter().map(|doubt| {
-        let severity = match doubt.code {
-            _ if doubt.is_fatal => Broken,
-            code if is_other_sts && FOR_AWS_ALONE.contains(&code) => Note,
-            _ => Warning,
-        };
+    let of_this_sts = |doubt: &Doubt| !is_other_sts || !FOR_AWS_ALONE.contains(&doubt.code);
+    findings.extend(doubts(claims, now).into_iter().filter(of_this_sts).map(|doubt| {
+        let severity = if doubt.is_fatal { Broken } else { Warning };
         Check::Token.finding(severity, doubt.code, LOOKED_AT, doubt.what).mend(doubt.mend)
     }));
     findings
 }
 
 fn who(claims: &Claims, now: SystemTime) -> String {
-    let seconds = |duration: Duration| format_duration(Duration::from_secs(duration.as_secs()));
     let subject = match claims.service_account() {
         Some((namespace, name)) => format!("ServiceAccount {name} in namespace {namespace}"),
         None => claims.subject().unwrap_or("nobody named").to_owned(),
@@ -50,7 +45,7 @@ fn who(claims: &Claims, now: SystemTime) -> String {
     let audiences = claims.audiences();
     let audiences = if audiences.is_empty() { "nobody".to_owned() } else { audiences.join(", ") };
     let left = claims.expires_at().and_then(|at| at.duration_since(now).ok());
-    let left = left.map(|left| format!(", {} left", seconds(left))).unwrap_or_default();
+    let left = left.map(|left| format!(", {} left", about(left))).unwrap_or_default();
     let issuer = claims.issuer().unwrap_or("nobody named");
     format!("{subject}, for {audiences}, from {issuer}{left}.")
 }

@@ -6,13 +6,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::config::quoted;
-use crate::config::types::format_duration;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
+use crate::doctor::text::about;
 use crate::token::ReadTokenError;
 use crate::token::doubt::rotated_at;
 
@@ -65,9 +65,7 @@ fn readable(facts: &Facts<'_>, path: &Path) -> Finding {
     let written =
         data_link(path).or_else(|| fs::metadata(path).ok()).and_then(|metadata| metadata.modified().ok());
     let ago = written.and_then(|written| facts.now.duration_since(written).ok());
-    let ago = ago.map(|ago| {
-        format!("; written {} ago", format_duration(std::time::Duration::from_secs(ago.as_secs())))
-    });
+    let ago = ago.map(|ago| format!("; written {} ago", about(ago)));
     let projected = if is_projected(path) { ", in a projected volume" } else { "" };
     Check::TokenFile.fine(looked_at, format!("Readable: {modes}{projected}{}.", ago.unwrap_or_default()))
 }

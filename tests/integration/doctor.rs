@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
 use support::process::Process;
 use support::world::World;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::committed::hold_file;
 use crate::sidecar::BINARY;
@@ -36,47 +39,48 @@ fn cases() -> Vec<(String, Case)> {
     cases
 }
 
+/// So many at the same time as a small machine takes.
+const AT_ONCE: usize = 6;
+
 #[tokio::test]
 async fn every_pitfall_is_told_as_what_it_is() {
-    let mut wrong = Vec::new();
-    let mut rows = Vec::new();
-    for (name, case) in cases() {
-        if case.needs.as_deref() == Some("setpriv")
-            && !can_run("setpriv and root", &["setpriv", "--reuid=65534", "--clear-groups", "true"])
-        {
-            continue;
-        }
-        let stage = Stage::set(&name, &case).await;
-        let (status, output) = stage.run(&[&["doctor", "--json"][..]].concat()).await;
-        match Report::read(&output) {
-            Ok(report) => {
-                let mistakes = report.mistakes(&case.expect, status);
-                if !mistakes.is_empty() {
-                    wrong.push(format!("{name}: {}\n{output}", mistakes.join("; ")));
-                }
-            }
-            Err(error) => wrong.push(format!("{name}: status {status}: {error}\n{output}")),
-        }
-        let (in_text, text) = stage.run(&["doctor"]).await;
-        if in_text != status {
-            wrong.push(format!("{name}: {in_text} as text and {status} as JSON"));
-        }
-        wrong.extend(
-            text.lines()
-                .filter(|line| line.chars().count() > 80)
-                .map(|line| format!("{name}: over 80 columns: {line}")),
-        );
-        wrong.extend(
-            stage
-                .secrets()
-                .into_iter()
-                .filter(|secret| output.contains(secret) || text.contains(secret))
-                .map(|_| format!("{name}: a secret is shown")),
-        );
-        rows.push((name, case));
+    let (places, mut running) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
+    let cases = cases();
+    assert!(cases.len() > 40, "the cases must be found");
+    for (name, case) in cases {
+        let places = places.clone();
+        running.spawn(async move {
+            let _place = places.acquire().await.unwrap();
+            look(&name, &case).await
+        });
     }
-    assert!(rows.len() > 40, "the cases must be found");
+    let wrong: Vec<String> = running.join_all().await.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+/// All that is wrong with what doctor says of one.
+async fn look(name: &str, case: &Case) -> Vec<String> {
+    let needs_root = case.needs.as_deref() == Some("setpriv");
+    if needs_root && !can_run("setpriv and root", &["setpriv", "--reuid=65534", "--clear-groups", "true"]) {
+        return Vec::new();
+    }
+    let stage = Stage::set(name, case).await;
+    let (status, output) = stage.run(&["doctor", "--json"]).await;
+    let mut wrong = match Report::read(&output) {
+        Ok(report) => report.mistakes(&case.expect, status),
+        Err(error) => vec![format!("status {status}: {error}")],
+    };
+    let (in_text, text) = stage.run(&["doctor"]).await;
+    if in_text != status {
+        wrong.push(format!("{in_text} as text and {status} as JSON"));
+    }
+    let long = text.lines().filter(|line| line.chars().count() > 80);
+    wrong.extend(long.map(|line| format!("over 80 columns: {line}")));
+    let shown = |secret: &String| output.contains(secret) || text.contains(secret);
+    wrong.extend(
+        stage.secrets().iter().filter(|secret| shown(secret)).map(|_| "a secret is shown".to_owned()),
+    );
+    if wrong.is_empty() { wrong } else { vec![format!("{name}: {}\n{output}\n{text}", wrong.join("; "))] }
 }
 
 /// The table in docs/doctor.md is that of the corpus.
