@@ -42,3 +42,4 @@ mod sessions;
 mod sidecar;
 mod sts_failures;
 mod token_file;
+mod trust_policy;
