@@ -10,7 +10,7 @@
 //! | `issuer` | its documents, as seen from here: a hint, since STS asks from elsewhere |
 //! | `network` | the name, the route, the proxy, TLS, and the clock of STS beside ours |
 //! | `exchange` | the call itself; where its answer leaves several causes, all of them |
-//! | `trust-policy` | with `--trust-policy`: each statement, held against this token |
+//! | `trust-policy` | with `--trust-policy`, or `--fetch-trust-policy`: each statement, held against this token |
 //! | `identity` | who the credentials are |
 //! | `sidecar` | one that runs in this pod: its endpoint, guards, freshness and metrics |
 //! | `node-metadata` | whether an SDK can fall through to the node's role |
@@ -32,6 +32,7 @@ use crate::doctor::finding::Severity;
 mod environment;
 mod exchange;
 mod facts;
+mod fetch;
 mod finding;
 mod identity;
 mod issuer;
@@ -47,6 +48,7 @@ mod trust;
 
 pub use facts::Asked;
 pub use facts::Outcome;
+pub use facts::Policy;
 pub use finding::Cause;
 pub use finding::Check;
 pub use finding::Finding;
@@ -76,20 +78,27 @@ pub async fn examine(
 ) -> Report {
     let started = clock.steady();
     let facts = Facts::gather(asked, strings, clock);
+    let given = asked.trust_policy.as_ref();
     let mut findings = environment::check(&facts);
     findings.extend(sdk::check(&facts));
     findings.extend(token_file::check(&facts));
-    if !asked.offline {
+    if asked.offline {
+        findings.extend(token::check(&facts, None));
+        findings.extend(trust::check(&facts, given).map(|trust| trust.findings).unwrap_or_default());
+    } else {
         let sts = facts.sts(clock).await;
         let exchange = async {
-            let outcome = match facts.can_exchange() {
-                true => obtain().await,
-                false => Outcome::NotTried,
+            let outcome = if facts.can_exchange() { obtain().await } else { Outcome::NotTried };
+            let fetched = async {
+                match asked.fetch_trust_policy {
+                    true => Some(fetch::policy(&facts, sts.as_ref().ok(), &outcome, clock).await),
+                    false => None,
+                }
             };
-            let identity = identity::check(&facts, sts.as_ref(), &outcome, clock).await;
-            (outcome, identity)
+            let (identity, fetched) = join!(identity::check(&facts, sts.as_ref(), &outcome, clock), fetched);
+            (outcome, identity, fetched.transpose())
         };
-        let (network, issuer, (outcome, identity), sidecar, node) = join!(
+        let (network, issuer, (outcome, identity, fetched), sidecar, node) = join!(
             network::check(&facts, sts.as_ref(), clock),
             issuer::check(&facts, sts.as_ref().ok()),
             exchange,
@@ -97,13 +106,16 @@ pub async fn examine(
             node::check(&facts),
         );
         findings.extend(token::check(&facts, network.sts_time));
-        let policy = trust::check(&facts);
-        findings.extend(exchange::check(&facts, &outcome, &issuer, &network, policy.as_ref()));
-        findings.extend([issuer.findings, network.findings, identity, sidecar, node].into_iter().flatten());
-        findings.extend(policy.map(|policy| policy.findings).unwrap_or_default());
-    } else {
-        findings.extend(token::check(&facts, None));
-        findings.extend(trust::check(&facts).map(|policy| policy.findings).unwrap_or_default());
+        let (fetched, not_fetched) = match fetched {
+            Ok(fetched) => (fetched, None),
+            Err(finding) => (None, Some(finding)),
+        };
+        let trust = trust::check(&facts, fetched.as_ref().or(given));
+        findings.extend(exchange::check(&facts, &outcome, &issuer, &network, trust.as_ref()));
+        let of_trust = trust.map(|trust| trust.findings).unwrap_or_default();
+        let network = network.findings;
+        findings.extend([issuer.findings, network, identity, sidecar, node, of_trust].into_iter().flatten());
+        findings.extend(not_fetched);
     }
     findings.sort_by_key(|finding| finding.check);
     Report::new(findings, asked.offline, clock.steady() - started)

@@ -23,6 +23,7 @@ use crate::config::quoted;
 use crate::contract::exit;
 use crate::doctor::Asked;
 use crate::doctor::Outcome;
+use crate::doctor::Policy;
 use crate::doctor::examine;
 use crate::file::read_bounded;
 use crate::trust_policy::Document;
@@ -33,6 +34,7 @@ pub struct Doctor {
     pub flags: Flags,
     /// `-` is standard input.
     pub trust_policy: Option<PathBuf>,
+    pub fetch_trust_policy: bool,
     pub sdk: Option<String>,
     pub pid: Option<u32>,
     pub offline: bool,
@@ -52,6 +54,8 @@ pub(super) fn arguments() -> Vec<Arg> {
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
             .help("The role's trust policy, or what `aws iam get-role` prints, to be held against the token; - for stdin"),
+        switch("fetch-trust-policy", "Ask IAM for it (iam:GetRole), with the keys in the environment, else with the role's own")
+            .conflicts_with_all(["trust-policy", "offline"]),
         Arg::new("sdk")
             .long("sdk")
             .value_name("NAME/VERSION")
@@ -70,6 +74,7 @@ pub(super) fn asked(matches: &ArgMatches, flags: Flags) -> Doctor {
     Doctor {
         flags,
         trust_policy: matches.get_one("trust-policy").cloned(),
+        fetch_trust_policy: matches.get_flag("fetch-trust-policy"),
         sdk: matches.get_one("sdk").cloned(),
         pid: matches.get_one("pid").copied(),
         offline: matches.get_flag("offline"),
@@ -79,9 +84,8 @@ pub(super) fn asked(matches: &ArgMatches, flags: Flags) -> Doctor {
 
 /// Prints the report; gives the exit status.
 pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
-    let Doctor { flags, trust_policy, sdk, pid, offline, json } = doctor;
-    let trust_policy = match trust_policy.map(|path| read(&path).map(|document| (path, document))).transpose()
-    {
+    let Doctor { flags, trust_policy, fetch_trust_policy, sdk, pid, offline, json } = doctor;
+    let trust_policy = match trust_policy.map(|path| read(&path)).transpose() {
         Ok(document) => document,
         Err(why) => {
             say(&mut io::stderr().lock(), &format!("error: --trust-policy {why}"));
@@ -90,7 +94,7 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
     };
     let roles = parse_roles(&flags, strings).map(|((roles, name, _), warnings)| ((roles, name), warnings));
     let chosen = roles.as_ref().ok().map(|(chosen, _)| chosen.clone());
-    let asked = Asked { roles, offline, trust_policy, sdk, pid };
+    let asked = Asked { roles, offline, trust_policy, fetch_trust_policy, sdk, pid };
     let obtained = async || {
         let Some((roles, name)) = chosen else { return Outcome::NotTried };
         match obtain(roles, &name, clock.clone()).await {
@@ -117,7 +121,7 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
     report.exit_status()
 }
 
-fn read(path: &Path) -> Result<Document, String> {
+fn read(path: &Path) -> Result<Policy, String> {
     let shown = quoted(&path.to_string_lossy());
     let bytes = if path.as_os_str() == "-" {
         let mut bytes = Vec::new();
@@ -128,5 +132,6 @@ fn read(path: &Path) -> Result<Document, String> {
         read_bounded(path, MAX_POLICY_BYTES).map_err(|error| format!("{shown}: {error}"))?.to_vec()
     };
     let text = String::from_utf8(bytes).map_err(|_| format!("{shown}: it is not UTF-8 text"))?;
-    Document::parse(&text).map_err(|error| format!("{shown}: {error}"))
+    let document = Document::parse(&text).map_err(|error| format!("{shown}: {error}"))?;
+    Ok(Policy { shown: path.display().to_string(), document })
 }

@@ -37,6 +37,12 @@ struct Line {
     meaning: String,
 }
 
+/// The objects that a projected token is bound to, and what that means.
+const KUBERNETES: [(&str, &str); 3] = [
+    ("serviceaccount", "without which the API server takes the token no more"),
+    ("pod", "with whose end the API server takes the token no more; STS takes it until it expires"),
+    ("node", "on which the pod was when the token was made"),
+];
 /// The claims that have lines of their own.
 const TOLD: [&str; 7] = ["aud", "exp", "iat", "iss", "kubernetes.io", "nbf", "sub"];
 
@@ -156,6 +162,10 @@ fn lines(claims: &Claims, now: SystemTime) -> Vec<Line> {
     line("iat", claims.issued_at().map(rfc3339), issued(claims, now));
     line("nbf", claims.not_before().map(rfc3339), "it is not valid before".to_owned());
     line("exp", claims.expires_at().map(rfc3339), expires(claims, now));
+    for (object, meaning) in KUBERNETES {
+        let uid = claims.kubernetes(&[object, "uid"]).map(|uid| format!("uid {uid}, {meaning}"));
+        line(object, owned(claims.kubernetes(&[object, "name"])), uid.unwrap_or_default());
+    }
     let header = |key| claims.header.get(key).and_then(Value::as_str);
     let key = header("kid").map(|kid| format!("signed with the issuer's key {kid}")).unwrap_or_default();
     line("alg", owned(header("alg")), key);
@@ -243,8 +253,8 @@ mod tests {
             "iss": "https://oidc.eks.eu-central-1.amazonaws.com/id/ABC",
             "jti": "1-2-3",
             "kubernetes.io": {
-                "namespace": "shop", "node": {"name": "n1"}, "pod": {"name": "app-0"},
-                "serviceaccount": {"name": "app"},
+                "namespace": "shop", "node": {"name": "n1"}, "pod": {"name": "app-0", "uid": "9a-1"},
+                "serviceaccount": {"name": "app", "uid": "5c-2"},
             },
             "nbf": ISSUED,
             "sub": "system:serviceaccount:shop:app",
@@ -274,6 +284,11 @@ nbf            2027-01-15T08:00:00Z
                it is not valid before
 exp            2027-01-16T08:00:00Z
                23h left
+serviceaccount app
+               uid 5c-2, without which the API server takes the token no more
+pod            app-0
+               uid 9a-1, with whose end the API server takes the token no more; STS takes it until it expires
+node           n1
 alg            RS256
                signed with the issuer's key abc
 jti            1-2-3

@@ -196,6 +196,10 @@ fn overridden(facts: &Facts<'_>) -> Option<Finding> {
 
 fn static_keys(facts: &Facts<'_>) -> Option<Finding> {
     facts.var(ENV_ACCESS_KEY_ID)?;
+    if facts.asked.fetch_trust_policy {
+        let found = "The keys in the environment are taken for an operator's, with which IAM is asked (--fetch-trust-policy).";
+        return Some(Check::Environment.finding(Note, "StaticKeysUsed", ENV_ACCESS_KEY_ID, found));
+    }
     let found = "AWS_ACCESS_KEY_ID is set. Every SDK takes the keys in the environment first: the role is never asked for.";
     let finding = Check::Environment.finding(Broken, "StaticKeysShadow", ENV_ACCESS_KEY_ID, found);
     Some(finding.mend(

@@ -24,12 +24,14 @@ use crate::contract::ENV_WEB_IDENTITY_TOKEN_FILE;
 use crate::credentials::Credentials;
 use crate::file::read_bounded;
 use crate::sts::ExchangeError;
+use crate::sts::client::IamRole;
 use crate::sts::client::ResolveError;
 use crate::sts::client::Sts;
 use crate::token::Claims;
 use crate::token::ReadTokenError;
 use crate::token::Token;
 use crate::trust_policy::Document;
+use crate::trust_policy::NoPolicy;
 
 /// What a person wants to know.
 #[allow(missing_debug_implementations)] // what it holds of the configuration may be secret
@@ -37,12 +39,21 @@ pub struct Asked {
     /// The roles and the name of the one that is meant; or what is wrong with the settings.
     pub roles: Result<((Roles, String), Vec<Warning>), Mistakes>,
     pub offline: bool,
-    /// The role's trust policy, and the file that it is from.
-    pub trust_policy: Option<(PathBuf, Document)>,
+    /// The role's trust policy, where one is given.
+    pub trust_policy: Option<Policy>,
+    /// Ask IAM for it.
+    pub fetch_trust_policy: bool,
     /// `NAME/VERSION`, or a User-Agent.
     pub sdk: Option<String>,
     /// The application's process, whose environment is held against this one's.
     pub pid: Option<u32>,
+}
+
+/// A trust policy, and where it is from.
+#[derive(Debug)]
+pub struct Policy {
+    pub shown: String,
+    pub document: Document,
 }
 
 /// How the exchange ended.
@@ -162,6 +173,15 @@ impl<'a> Facts<'a> {
     pub(super) async fn sts(&self, clock: &Clock) -> Result<Sts, ResolveError> {
         let ca_bundle = self.asked.roles.as_ref().ok().and_then(|((roles, _), _)| roles.ca_bundle.clone());
         Sts::resolve(ca_bundle, clock.clone()).await
+    }
+}
+
+impl Policy {
+    pub(super) fn of_iam(told: &IamRole) -> Result<Self, NoPolicy> {
+        let mut document = Document::parse_encoded(&told.trust_policy)?;
+        document.role_arn = Some(told.arn.clone());
+        document.longest_session = told.longest_session;
+        Ok(Self { shown: format!("iam:GetRole of {}", told.arn), document })
     }
 }
 

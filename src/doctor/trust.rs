@@ -5,6 +5,7 @@ use crate::config::SessionDuration;
 use crate::config::types::format_duration;
 use crate::contract::DEFAULT_SESSION_DURATION;
 use crate::doctor::facts::Facts;
+use crate::doctor::facts::Policy;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
@@ -24,9 +25,9 @@ pub(super) struct Trust {
     pub(super) answer: Option<Answer>,
 }
 
-pub(super) fn check(facts: &Facts<'_>) -> Option<Trust> {
-    let (path, document) = facts.asked.trust_policy.as_ref()?;
-    let looked_at = path.display().to_string();
+pub(super) fn check(facts: &Facts<'_>, policy: Option<&Policy>) -> Option<Trust> {
+    let Policy { shown, document } = policy?;
+    let looked_at = shown.clone();
     let skipped = |why: &str| Trust {
         findings: vec![Check::TrustPolicy.skipped(looked_at.clone(), why)],
         answer: None,

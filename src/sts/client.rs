@@ -46,6 +46,7 @@ mod connector;
 mod endpoint;
 mod failure;
 mod heard;
+mod iam;
 mod longest;
 mod look;
 mod signed;
@@ -55,6 +56,8 @@ pub use chain::ChainClient;
 pub use chain::mend as mend_of_chain;
 pub use endpoint::ResolveError;
 pub use endpoint::check_region;
+pub use iam::IamRole;
+pub use iam::NoRole;
 pub use look::Seen;
 pub use web_identity::WebIdentityClient;
 

@@ -66,13 +66,18 @@ impl Document {
         })?;
         let role = value.get("Role").unwrap_or(&value);
         let mut document = match role.get("AssumeRolePolicyDocument") {
-            Some(Value::String(encoded)) => Self::of(&decoded(encoded)?)?,
+            Some(Value::String(encoded)) => Self::parse_encoded(encoded)?,
             Some(policy) => Self::of(policy)?,
             None => Self::of(&value)?,
         };
         document.role_arn = role.get("Arn").and_then(Value::as_str).map(str::to_owned);
         document.longest_session = role.get("MaxSessionDuration").and_then(Value::as_u64);
         Ok(document)
+    }
+
+    /// A policy as IAM's API gives it.
+    pub fn parse_encoded(encoded: &str) -> Result<Self, NoPolicy> {
+        Self::of(&decoded(encoded)?)
     }
 
     fn of(policy: &Value) -> Result<Self, NoPolicy> {

@@ -60,6 +60,8 @@ pub(super) enum Setup {
         fault: Fault,
     },
     NodeImds,
+    /// An operator's keys in the environment, of the account 111122223333, and IAM at the emulator.
+    Operator,
     /// STS refuses connections.
     Refuse,
     RefuseIssuer,

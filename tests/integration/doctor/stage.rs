@@ -11,6 +11,8 @@ use support::issuer::Forgery;
 use support::issuer::Issuer;
 use support::node_imds::NodeImds;
 use support::process::Process;
+use support::sts::Role;
+use support::sts::TrustPolicy;
 use support::world::NAMESPACE;
 use support::world::SERVICE_ACCOUNT;
 use support::world::World;
@@ -101,6 +103,7 @@ impl Stage {
                 self.env.insert("AWS_EC2_METADATA_SERVICE_ENDPOINT".to_owned(), url);
                 self.held.node = Some(node);
             }
+            Setup::Operator => self.give_keys(),
             Setup::Refuse => self.world.sts.refuse().await,
             Setup::RefuseIssuer => {
                 self.world.sts.forget_issuer_keys();
@@ -136,6 +139,21 @@ impl Stage {
         self.env.insert("AWS_CONTAINER_CREDENTIALS_FULL_URI".to_owned(), endpoint);
         self.env.insert("IRSA_SIDECAR_ADMIN_LISTEN".to_owned(), sidecar.admin.to_string());
         self.held.sidecar = Some(sidecar);
+    }
+
+    fn give_keys(&mut self) {
+        const OPERATOR: &str = "arn:aws:iam::111122223333:role/operator";
+        let trust = TrustPolicy::parse(r#"{"Statement":[]}"#).unwrap();
+        self.world.sts.put_role(Role::new(OPERATOR, trust).unwrap());
+        let keys = self.world.sts.vendor(OPERATOR).credentials(Duration::from_secs(3600)).unwrap();
+        for (name, value) in [
+            ("AWS_ACCESS_KEY_ID", keys.access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key),
+            ("AWS_SESSION_TOKEN", keys.session_token),
+            ("AWS_ENDPOINT_URL_IAM", self.world.sts.url()),
+        ] {
+            self.env.insert(name.to_owned(), value);
+        }
     }
 
     fn change_token(&mut self, change: &TokenChange) {

@@ -5,6 +5,7 @@
 //! | `AssumeRoleWithWebIdentity` | every parameter; the token's signature against keys that its issuer serves, its issuer, audience and times; the role's trust policy |
 //! | `AssumeRole` | SigV4 with credentials that were given out here; every parameter; tags and a source identity down the chain; the trust policy; an hour at most |
 //! | `GetCallerIdentity` | SigV4, in the header or presigned |
+//! | `GetRole` (IAM's) | the same; it knows the roles of the caller's account |
 //!
 //! `POST /` takes a form, `GET /` a query. Errors have AWS's codes, statuses and messages, and every answer has
 //! `x-amzn-RequestId` and `Date`. It remembers what it issued, so a client that signs a `GetCallerIdentity` proves that

@@ -91,6 +91,12 @@ impl Account {
         self.roles.read().unwrap_or_else(PoisonError::into_inner).get(arn.as_str()).cloned()
     }
 
+    /// As IAM knows it: by its account and its name.
+    pub(crate) fn role_named(&self, account: &str, name: &str) -> Option<Arc<Role>> {
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        roles.values().find(|role| role.arn.account() == account && role.arn.name() == name).cloned()
+    }
+
     /// Registers an issuer in the account (and the partition) of this role.
     pub(crate) fn put_provider(&self, beside: &RoleArn, issuer: &str, client_ids: &[&str]) {
         let host = issuer.split_once("://").map_or(issuer, |(_, host)| host).trim_end_matches('/');

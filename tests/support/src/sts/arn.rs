@@ -40,6 +40,11 @@ impl RoleArn {
         &self.account
     }
 
+    /// Without its path.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The session's ARN: it has the role's name but not its path.
     pub(crate) fn assumed_by(&self, session_name: &str) -> String {
         let Self { partition, account, name, .. } = self;

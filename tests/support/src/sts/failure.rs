@@ -11,7 +11,7 @@ pub(crate) struct Failure {
 }
 
 /// Every code that can be asked for by name, with its status and the message that it has when nobody gives another.
-const KNOWN: [(&str, u16, &str); 24] = [
+const KNOWN: [(&str, u16, &str); 25] = [
     ("AccessDenied", 403, "Not authorized to perform sts:AssumeRoleWithWebIdentity"),
     ("ExpiredToken", 403, "The security token included in the request is expired"),
     ("ExpiredTokenException", 400, "Token expired"),
@@ -40,6 +40,7 @@ const KNOWN: [(&str, u16, &str); 24] = [
     ("MissingAction", 400, "The request is missing an action or a required parameter."),
     ("MissingAuthenticationToken", 403, "Request is missing Authentication Token"),
     ("MissingParameter", 400, "A required parameter is missing"),
+    ("NoSuchEntity", 404, "The role cannot be found."),
     ("OptInRequired", 403, "The AWS Access Key Id needs a subscription for the service"),
     (
         "PackedPolicyTooLarge",

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+
 use crate::sts::State;
 use crate::sts::account::Role;
 use crate::sts::arn::RoleArn;
@@ -17,6 +19,7 @@ use crate::sts::web_identity;
 use crate::sts::xml::Element::{self, Nested, Text};
 
 pub(crate) const API_VERSION: &str = "2011-06-15";
+pub(crate) const IAM_VERSION: &str = "2010-05-08";
 /// However long the role's own maximum is.
 const CHAINED_LIMIT: u64 = 3600;
 
@@ -31,6 +34,7 @@ impl State {
             ("AssumeRoleWithWebIdentity", Some(API_VERSION)) => self.assume_with_web_identity(form).await,
             ("AssumeRole", Some(API_VERSION)) => self.assume(form, message),
             ("GetCallerIdentity", Some(API_VERSION)) => self.caller_identity(message),
+            ("GetRole", Some(IAM_VERSION)) => self.get_role(form, message),
             _ => {
                 let version = version.unwrap_or("NO_VERSION_SPECIFIED");
                 Err(Failure::new(
@@ -133,6 +137,25 @@ impl State {
             Text("UserId", caller.user_id()),
             Text("Account", caller.role.arn.account().to_owned()),
         ])
+    }
+
+    /// IAM's, of the caller's own account: by the name alone, whatever the path.
+    fn get_role(&self, form: &Form, message: &Message<'_>) -> Answer {
+        let caller = self.authenticate(message)?;
+        let name = form.value("RoleName").unwrap_or_default();
+        let role = self.account.role_named(caller.role.arn.account(), name).ok_or_else(|| {
+            Failure::new("NoSuchEntity", format!("The role with name {name} cannot be found."))
+        })?;
+        let policy = percent_encode(role.trust.source().as_bytes(), NON_ALPHANUMERIC).to_string();
+        Ok(vec![Nested(
+            "Role",
+            vec![
+                Text("RoleName", name.to_owned()),
+                Text("Arn", role.arn.as_str().to_owned()),
+                Text("AssumeRolePolicyDocument", policy),
+                Text("MaxSessionDuration", role.max_session.as_secs().to_string()),
+            ],
+        )])
     }
 
     /// Who signed this: the key must be one that was given out, with its own session token, and not yet expired.

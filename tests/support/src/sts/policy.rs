@@ -18,6 +18,7 @@ mod condition;
 #[derive(Clone, Debug)]
 pub struct TrustPolicy {
     statements: Vec<Statement>,
+    source: String,
 }
 
 /// Why a document is not a trust policy.
@@ -113,7 +114,12 @@ impl TrustPolicy {
         }
         let statements =
             raw.statement.into_vec().into_iter().map(Statement::read).collect::<Result<_, _>>()?;
-        Ok(Self { statements })
+        Ok(Self { statements, source: json.to_owned() })
+    }
+
+    /// As it was written.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
     }
 
     /// The usual policy for one ServiceAccount, as `eksctl` or the EKS documentation would write it.

@@ -13,7 +13,7 @@ mod canonical;
 #[cfg(test)]
 mod tests;
 
-const SERVICE: &str = "sts";
+const SERVICES: [&str; 2] = ["sts", "iam"];
 
 /// How far a client's clock may be from ours.
 const MAX_SKEW: Duration = Duration::from_secs(300);
@@ -135,8 +135,11 @@ impl Authorization {
     }
 
     fn check_scope(&self) -> Result<(), Failure> {
-        if self.scope.service != SERVICE {
-            return Err(mismatch(format!("Credential should be scoped to correct service: '{SERVICE}'.")));
+        if !SERVICES.contains(&self.scope.service.as_str()) {
+            return Err(mismatch(format!(
+                "Credential should be scoped to correct service: '{}'.",
+                SERVICES[0]
+            )));
         }
         if !self.timestamp.starts_with(&self.scope.date) {
             let Scope { date, .. } = &self.scope;
