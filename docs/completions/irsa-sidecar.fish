@@ -28,6 +28,7 @@ complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -s h -l help -d 
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -s V -l version -d 'Print version'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -f -a "serve" -d 'Watch the token, keep fresh credentials and serve them, until SIGTERM'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -f -a "credentials" -d 'Obtain a role\'s credentials once and print them'
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -f -a "doctor" -d 'Check every link of the chain; say which is broken, and the mend'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -f -a "token" -d 'Decode the token: who it is, how long it lasts; never its signature'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -f -a "trust-policy" -d 'Print the trust policy that IAM needs for a ServiceAccount'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -f -a "healthcheck" -d 'Ask a running sidecar whether it is ready'
@@ -64,6 +65,16 @@ complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand credentials" -
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand credentials" -l log -d 'What is logged, to stderr [env: IRSA_SIDECAR_LOG] [default: info]' -r
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand credentials" -l log-format -d 'How it is logged [env: IRSA_SIDECAR_LOG_FORMAT] [default: text on a terminal, else json]' -r
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand credentials" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l trust-policy -d 'The role\'s trust policy, or what `aws iam get-role` prints, to be held against the token; - for stdin' -r -F
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l sdk -d 'Say whether this SDK finds the role here; a User-Agent does too, as in boto3/1.9.199' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l pid -d 'The application\'s process, whose variables are held against these [default: 1]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l role -d 'The role whose credentials are printed [default: default]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l roles-file -d 'A YAML file, followed as it changes, with several roles, chains and session policies [env: IRSA_SIDECAR_ROLES_FILE]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l session-duration -d 'How long a session lasts, 15m to 12h and not above the role\'s maximum; max asks for the longest that it allows [env: IRSA_SIDECAR_SESSION_DURATION] [default: 1h]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l fetch-trust-policy -d 'Ask IAM for it (iam:GetRole), with the keys in the environment, else with the role\'s own'
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l offline -d 'Ask nobody: look at variables and files alone'
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l json -d 'Print JSON, for scripts'
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand token" -l json -d 'Print JSON, for scripts'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand token" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand trust-policy" -l format -d 'How it is printed' -r -f -a "json\t'IAM\'s own JSON'

@@ -1,7 +1,7 @@
 //! What the source says are codes, by its text.
 //!
 //! A code is what `fn code` gives, what is written as `code = "…"`, `code: "…"` or `.warn("…", …)`, and a constant that
-//! says `/// The code of …`.
+//! says `/// The code of …`. Where doctor finds out what is wrong, it is every word that looks like one and is none of AWS's.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +9,46 @@ use std::path::Path;
 
 /// What the container's body says when all is well, as AWS's does.
 const NO_CODE: &str = "Success";
+/// Where a code may stand anywhere.
+const OF_DOCTOR: [&str; 3] = ["src/doctor", "src/trust_policy/", "src/token/doubt.rs"];
+/// What these rooms have of AWS's own words.
+const OF_AWS: [&str; 34] = [
+    "Action",
+    "Allow",
+    "Arn",
+    "ArnEquals",
+    "ArnLike",
+    "AssumeRolePolicyDocument",
+    "AssumeRoleWithWebIdentity",
+    "Condition",
+    "Deny",
+    "DurationSeconds",
+    "Effect",
+    "Expiration",
+    "Federated",
+    "ForAllValues",
+    "GetCallerIdentity",
+    "IfExists",
+    "MaxSessionDuration",
+    "Not",
+    "NotAction",
+    "NotPrincipal",
+    "Null",
+    "Principal",
+    "Role",
+    "RoleArn",
+    "Sid",
+    "Statement",
+    "String",
+    "StringEquals",
+    "StringEqualsIgnoreCase",
+    "StringLike",
+    "StringNotEquals",
+    "StringNotEqualsIgnoreCase",
+    // Not a failure.
+    "Fine",
+    "Skipped",
+];
 
 /// Each with a file that has it.
 pub(super) fn codes() -> BTreeMap<String, String> {
@@ -23,7 +63,11 @@ pub(super) fn codes() -> BTreeMap<String, String> {
             } else if !path.ends_with("tests.rs") {
                 let text = fs::read_to_string(&path).unwrap();
                 let program = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-                let found = codes_in(program).into_iter().map(|code| (code, path.display().to_string()));
+                let mut found = codes_in(program);
+                if OF_DOCTOR.iter().any(|room| path.to_string_lossy().contains(room)) {
+                    found.extend(words_in(program));
+                }
+                let found = found.into_iter().map(|code| (code, path.display().to_string()));
                 codes.extend(found.filter(|(code, _)| code != NO_CODE));
             }
         }
@@ -47,6 +91,13 @@ fn codes_in(program: &str) -> Vec<String> {
         codes.extend(body.split('"').skip(1).step_by(2).filter(|text| is_code(text)).map(str::to_owned));
     }
     codes
+}
+
+/// Every literal that is one word like a code, but for those in comments and those of AWS's.
+fn words_in(program: &str) -> Vec<String> {
+    let code = program.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let literals = code.flat_map(|line| line.split('"').skip(1).step_by(2));
+    literals.filter(|word| is_code(word) && !OF_AWS.contains(word)).map(str::to_owned).collect()
 }
 
 fn literal(text: &str) -> Option<String> {
