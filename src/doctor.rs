@@ -28,6 +28,7 @@ use crate::config::env::Strings;
 use crate::contract::doctor_exit;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Severity;
+use crate::doctor::trust::Trust;
 
 mod environment;
 mod exchange;
@@ -110,12 +111,14 @@ pub async fn examine(
             Ok(fetched) => (fetched, None),
             Err(finding) => (None, Some(finding)),
         };
-        let trust = trust::check(&facts, fetched.as_ref().or(given));
+        let mut trust = trust::check(&facts, fetched.as_ref().or(given));
+        if let Some(finding) = not_fetched {
+            trust = Some(Trust { findings: vec![finding], answer: None });
+        }
         findings.extend(exchange::check(&facts, &outcome, &issuer, &network, trust.as_ref()));
         let of_trust = trust.map(|trust| trust.findings).unwrap_or_default();
         let network = network.findings;
         findings.extend([issuer.findings, network, identity, sidecar, node, of_trust].into_iter().flatten());
-        findings.extend(not_fetched);
     }
     findings.sort_by_key(|finding| finding.check);
     Report::new(findings, asked.offline, clock.steady() - started)

@@ -195,10 +195,16 @@ fn denied(facts: &Facts<'_>, trust: Option<&Trust>) -> Vec<Cause> {
         "Have the organization's administrators allow sts:AssumeRoleWithWebIdentity for this role.",
         "the event in CloudTrail, in the role's account: its errorMessage names an explicit deny in a service control policy",
     );
-    match answer {
+    let mut causes = match answer {
         Some(Answer::Yes) => vec![missing, path, organization, policy],
         _ => vec![policy, missing, path, organization],
-    }
+    };
+    // What was found out goes first.
+    let found = |cause: &Cause| {
+        trust.is_some_and(|trust| trust.findings.iter().any(|finding| finding.code == cause.code))
+    };
+    causes.sort_by_key(|cause| !found(cause));
+    causes
 }
 
 fn no_provider(facts: &Facts<'_>) -> Vec<Cause> {

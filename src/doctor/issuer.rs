@@ -27,6 +27,10 @@ pub(super) async fn check(facts: &Facts<'_>, sts: Option<&Sts>) -> Issuer {
         return Issuer::unknown(Check::Issuer.skipped("the token's issuer", "There is no issuer to ask."));
     };
     let looked_at = format!("{}{DISCOVERY}", issuer.trim_end_matches('/'));
+    // A token in the wrong hands must not send whoever runs this anywhere in clear.
+    if !issuer.starts_with("https://") && !facts.has_own_sts() {
+        return Issuer::unknown(Check::Issuer.skipped(looked_at, "Not asked: it is not https."));
+    }
     let document = match fetch(sts, &looked_at).await {
         Ok(document) => document,
         Err((kind, why)) => return Issuer::unknown(unreached(&looked_at, kind, &why)),

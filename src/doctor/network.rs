@@ -59,7 +59,7 @@ pub(super) async fn check(facts: &Facts<'_>, sts: Result<&Sts, &ResolveError>, c
             }
             network
         }
-        Err(error) => unreached(facts, endpoint, &error, &addresses, proxy),
+        Err(error) => unreached(facts, &endpoint, &error, &addresses, proxy),
     }
 }
 
@@ -115,13 +115,12 @@ fn way(addresses: &[IpAddr], proxy: Option<&str>) -> String {
 
 fn unreached(
     facts: &Facts<'_>,
-    endpoint: String,
+    endpoint: &str,
     error: &ExchangeError,
     addresses: &[IpAddr],
     proxy: Option<&str>,
 ) -> Network {
-    let finding =
-        Check::Network.finding(Broken, error.code(), endpoint.clone(), format!("{}.", error.message));
+    let finding = Check::Network.finding(Broken, error.code(), endpoint, format!("{}.", error.message));
     // Who listens on loopback, or speaks through a proxy, is on no route.
     let is_here = facts.has_own_sts() && addresses.first().is_some_and(IpAddr::is_loopback);
     let is_route = match error.kind {
@@ -132,7 +131,7 @@ fn unreached(
     if !is_route {
         return Network::of(finding.mend(error.mend()));
     }
-    Network::of(finding.causes(causes(facts, &endpoint, addresses)))
+    Network::of(finding.causes(causes(facts, endpoint, addresses)))
 }
 
 /// Why packets to STS find no answer. What the name resolves to decides which is likeliest.

@@ -54,7 +54,7 @@ struct Endpoint {
 pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
     let endpoint = match Endpoint::of(facts) {
         Ok(endpoint) => endpoint,
-        Err(finding) => return vec![finding],
+        Err(finding) => return vec![*finding],
     };
     let admin = admin(facts);
     let (credentials, foreign, status, metrics) = join!(
@@ -73,7 +73,7 @@ pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 impl Endpoint {
-    fn of(facts: &Facts<'_>) -> Result<Self, Finding> {
+    fn of(facts: &Facts<'_>) -> Result<Self, Box<Finding>> {
         let usual = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT);
         let Some(uri) = facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI) else {
             let shown = format!("http://{usual}{PATH_CREDENTIALS}");
@@ -87,7 +87,7 @@ impl Endpoint {
             authority.parse().ok().or_else(|| Some(SocketAddr::new(ip()?, crate::contract::LINK_LOCAL_PORT)));
         let Some(address) = address.filter(|_| uri.starts_with("http://")) else {
             let found = "Not asked: its host is no address, or it is https.";
-            return Err(Check::Sidecar.skipped(uri, found));
+            return Err(Box::new(Check::Sidecar.skipped(uri, found)));
         };
         Ok(Self { address, path: format!("/{path}"), shown: uri, is_needed: true })
     }

@@ -185,7 +185,7 @@ fn the_likeliest_slip_is_named() {
             "*",
             "ProviderOfAnotherAccount",
         ),
-        ("arn:aws:iam::111122223333:root".to_owned(), sub.clone(), "StringLike", "*", "NotAnOidcProvider"),
+        ("arn:aws:iam::111122223333:root".to_owned(), sub, "StringLike", "*", "NotAnOidcProvider"),
     ];
     for (provider, key, operator, value, code) in cases {
         let policy = statement(&provider, &key, operator, value).to_string();
