@@ -142,6 +142,13 @@ impl<'a> Facts<'a> {
         Some(self.token.as_ref()?.as_ref().ok()?.claims())
     }
 
+    /// Whether something names a token and a role, however wrong the rest is.
+    pub(super) fn names_web_identity(&self) -> bool {
+        let by_variables =
+            self.var(ENV_ROLE_ARN).is_some() && self.var(ENV_WEB_IDENTITY_TOKEN_FILE).is_some();
+        by_variables || self.web_identity().is_some()
+    }
+
     /// Whether the application is pointed at an endpoint and nothing else: a container beside the sidecar.
     pub(super) fn is_client(&self) -> bool {
         let has_web_identity =

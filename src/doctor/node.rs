@@ -73,7 +73,7 @@ async fn ask(facts: &Facts<'_>, address: SocketAddr, looked_at: String) -> Findi
         let found = format!("It is reached, and gives no role (HTTP status {}).", roles.status);
         return Check::NodeMetadata.finding(Note, "NodeMetadataWithoutRole", looked_at, found);
     }
-    let is_only = facts.web_identity().is_none() && !facts.has_endpoint();
+    let is_only = !facts.names_web_identity() && !facts.has_endpoint();
     let (code, found) = if is_only {
         ("NodeRolePickedUp", format!("An SDK here finds nothing else and takes the node's role, {name}."))
     } else {

@@ -73,7 +73,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         let found = "Every SDK takes the keys in the environment; what comes after them is not asked.";
         return vec![Check::SdkChain.finding(Note, "ChainEndsAtKeys", LOOKED_AT, found)];
     }
-    let has_web_identity = facts.web_identity().is_some() && !facts.is_client();
+    let has_web_identity = facts.names_web_identity();
     match &facts.asked.sdk {
         Some(named) => vec![of_sdk(facts, named, has_web_identity)],
         None => vec![in_general(facts, has_web_identity)],
