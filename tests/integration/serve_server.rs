@@ -12,6 +12,7 @@ use irsa_sidecar::cache::Publisher;
 use irsa_sidecar::cache::Reader;
 use irsa_sidecar::cache::Snapshot;
 use irsa_sidecar::cache::State;
+use irsa_sidecar::cache::history::History;
 use irsa_sidecar::clock::Clock;
 use irsa_sidecar::clock::Timeline;
 use irsa_sidecar::config::AdminListener;
@@ -139,6 +140,7 @@ impl Server {
             snapshot: Some(Arc::new(Snapshot::new(&credentials, Some(assumed)))),
             problem: None,
             next_exchange_at: Some(now.wall + Duration::from_secs(1500)),
+            history: History::default().succeeded(now.wall, now.wall + Duration::from_secs(3600)),
         });
     }
 }
