@@ -89,21 +89,30 @@ struct Token {
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Event {
-    Token(Token),
-    Success {
+    /// Another token was found.
+    Token {
+        #[serde(serialize_with = "moment")]
+        at: Option<Moment>,
         #[serde(serialize_with = "moment")]
         issued_at: Option<Moment>,
         #[serde(serialize_with = "moment")]
         expires_at: Option<Moment>,
     },
-    /// All of this code between two successes.
+    /// Credentials were obtained that were issued `at` this time.
+    Success {
+        #[serde(serialize_with = "moment")]
+        at: Option<Moment>,
+        #[serde(serialize_with = "moment")]
+        expires_at: Option<Moment>,
+    },
+    /// All of this code between two successes; the last was `at` this time.
     Failure {
+        #[serde(serialize_with = "moment")]
+        at: Option<Moment>,
         code: &'static str,
         count: u32,
         #[serde(serialize_with = "moment")]
         first_at: Option<Moment>,
-        #[serde(serialize_with = "moment")]
-        last_at: Option<Moment>,
     },
 }
 
@@ -192,12 +201,14 @@ impl From<history::Token> for Token {
 impl From<history::Event> for Event {
     fn from(event: history::Event) -> Self {
         match event {
-            history::Event::Token(token) => Self::Token(token.into()),
+            history::Event::Token(history::Token { changed_at, issued_at, expires_at }) => {
+                Self::Token { at: Some(changed_at), issued_at, expires_at }
+            }
             history::Event::Success { issued_at, expires_at } => {
-                Self::Success { issued_at: Some(issued_at), expires_at: Some(expires_at) }
+                Self::Success { at: Some(issued_at), expires_at: Some(expires_at) }
             }
             history::Event::Failure { code, count, first_at, last_at } => {
-                Self::Failure { code, count, first_at: Some(first_at), last_at: Some(last_at) }
+                Self::Failure { at: Some(last_at), code, count, first_at: Some(first_at) }
             }
         }
     }
