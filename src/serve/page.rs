@@ -14,7 +14,7 @@ const PAGE: &str = include_str!("page.html");
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; \
      style-src 'sha256-FxJRE6Z31271qVFBVnrWw3tvcvle48MAO/QmbCUPyps='; \
-     script-src 'sha256-M7x9qMr+aZy5hiXybt6Jjjf5uqIZP5WkTmfDgAdYsJ0='; \
+     script-src 'sha256-EanZwMyZKF754MlF7h2gKUBI19j3lvP6mZXIcG9NyLA='; \
      connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");

@@ -124,6 +124,13 @@ fn run(bound: Bound, entries: Vec<Entry>, clock: &Clock) -> (watch::Sender<Phase
 
 impl Server {
     pub(crate) fn publish(&self, role: usize) {
+        let now = self.clock.wall();
+        let history = History::default().succeeded(now, now + Duration::from_secs(3600));
+        self.publish_after(role, history);
+    }
+
+    /// After all that.
+    pub(crate) fn publish_after(&self, role: usize, history: History) {
         let now = self.clock.read();
         let credentials = Credentials {
             access_key_id: "ASIAIOSFODNN7EXAMPLE".to_owned(),
@@ -140,7 +147,7 @@ impl Server {
             snapshot: Some(Arc::new(Snapshot::new(&credentials, Some(assumed)))),
             problem: None,
             next_exchange_at: Some(now.wall + Duration::from_secs(1500)),
-            history: History::default().succeeded(now.wall, now.wall + Duration::from_secs(3600)),
+            history,
         });
     }
 }
