@@ -142,7 +142,7 @@ impl Carried<'_> {
     }
 }
 
-/// The guards in front of pages for people in the pod, or behind `kubectl port-forward`.
+/// The guards in front of pages for people in the pod, or behind `kubectl port-forward`: in a browser, by themselves.
 pub(super) fn check_page(caller: Caller, door: &Door, head: &Parts) -> Result<(), Refusal> {
     if !caller.is_loopback() {
         return Err(Refusal::PeerNotLoopback);

@@ -13,8 +13,8 @@ use crate::serve::answer::Answer;
 const PAGE: &str = include_str!("page.html");
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; \
-     style-src 'sha256-FxJRE6Z31271qVFBVnrWw3tvcvle48MAO/QmbCUPyps='; \
-     script-src 'sha256-EanZwMyZKF754MlF7h2gKUBI19j3lvP6mZXIcG9NyLA='; \
+     style-src 'sha256-ASIL5W7E0P55XvMGjtLFtLkk3voH4lG4BwcQmjZTCZ8='; \
+     script-src 'sha256-tijhiv9/gyS2e2vlP/40MCtuhYOpkoo1OAufqWIVcdY='; \
      connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
