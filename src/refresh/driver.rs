@@ -205,8 +205,7 @@ impl<E: Exchange> Running<E> {
         if self.basis.is_none()
             && let Some(Trouble { code, message, mend }) = problem
         {
-            let history = self.driver.publisher.current().history.clone();
-            self.publish_problem(code, message, &mend, history);
+            self.publish_problem(code, message, &mend, &self.driver.publisher.current().history);
         }
         self.tell(Event::Tick)
     }
@@ -271,7 +270,7 @@ impl<E: Exchange> Running<E> {
         self.report.failure(error, self.state.failures(), retry_in, took);
         let at = self.timeline.now(self.driver.clock.read());
         let history = self.driver.publisher.current().history.failed(error.code(), at);
-        self.publish_problem(error.code(), error.to_string(), error.mend(), history);
+        self.publish_problem(error.code(), error.to_string(), error.mend(), &history);
         action
     }
 
@@ -293,7 +292,7 @@ impl<E: Exchange> Running<E> {
     }
 
     /// Changes what is said, never what is served.
-    fn publish_problem(&self, code: &'static str, message: String, mend: &str, history: History) {
+    fn publish_problem(&self, code: &'static str, message: String, mend: &str, history: &History) {
         let held = self.driver.publisher.current();
         let since = match &held.problem {
             Some(problem) if problem.code == code => problem.since,
