@@ -197,9 +197,9 @@ impl<E: Exchange> Running<E> {
         let Seen { basis, changes, problem } = self.driver.ground.observe();
         self.basis = basis;
         if changes != self.basis_changes && self.basis.is_some() {
-            self.basis_changes = changes;
+            let is_first = std::mem::replace(&mut self.basis_changes, changes) == 0;
             let action = self.tell(Event::BasisChanged);
-            self.note_token();
+            self.note_token(is_first);
             return action;
         }
         if self.basis.is_none()
@@ -324,18 +324,23 @@ impl<E: Exchange> Running<E> {
         }
     }
 
-    /// Another token than before was found, if that is what exchanges start from.
-    fn note_token(&self) {
+    /// Another token than before was found, if that is what exchanges start from. The first may be one of which whoever
+    /// kept the role before has told.
+    fn note_token(&self, is_first: bool) {
         let Some(Basis::Token(token)) = &self.basis else {
             return;
         };
         let (held, claims) = (self.driver.publisher.current(), token.claims());
-        let history = held.history.token_found(Token {
+        let found = Token {
             changed_at: self.timeline.now(self.driver.clock.read()).into(),
             issued_at: claims.issued_at().map(Into::into),
             expires_at: claims.expires_at().map(Into::into),
-        });
-        self.publish(held.snapshot.clone(), held.problem.clone(), history);
+        };
+        let is_same =
+            |known: Token| (known.issued_at, known.expires_at) == (found.issued_at, found.expires_at);
+        if !(is_first && held.history.token().is_some_and(is_same)) {
+            self.publish(held.snapshot.clone(), held.problem.clone(), held.history.token_found(found));
+        }
     }
 
     fn watch_expiry(&mut self) {

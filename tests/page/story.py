@@ -120,14 +120,14 @@ class Story:
         self.lever("token/rotate")
         self.until("the recovery to be shown", "return !document.querySelector('.problem.bad')")
         box = self.browser.run("return document.querySelector('.problem').innerText")
-        for words in ("Last error, over", "AccessDenied", "Mend:", "refreshed"):
+        for words in ("Last error, over", "AccessDenied", "Mend:", "since"):
             must(words in box, f"{words!r} is not in the box:\n{box}")
         self.browser.run("document.querySelector('details').open = true")
         table = self.browser.run("return document.querySelector('details').innerText")
         for words in ("Refreshed", "Failed", "AccessDenied", "New token", "until"):
             must(words in table, f"{words!r} is not in the table:\n{table}")
         label = self.browser.run("return document.querySelector('svg').getAttribute('aria-label')")
-        must("refreshed: 2, failed: " in label, f"the timeline's text is {label!r}")
+        must("Refreshed: 2, failed: " in label, f"the timeline's text is {label!r}")
         self.pictures("recovered")
         self.is_quiet()
 
@@ -179,7 +179,7 @@ class Story:
             "return document.querySelector('#state').textContent.startsWith('No answer from the sidecar')",
         )
         text = self.text()
-        for words in ("the last that it said", "As of ", " ago", "Was ready", "aws-sdk-go-v1"):
+        for words in ("the last that it said", "As of ", " ago", "was ready", "aws-sdk-go-v1"):
             must(words in text, f"{words!r} is not on the page:\n{text}")
         self.pictures("gone")
 
@@ -230,7 +230,7 @@ class Story:
             ("region", "default"),
             ("heading", "default"),
             ("heading", "irsa-sidecar"),
-            ("table", "For credentials and metadata, by SDK, since the start"),
+            ("table", "By SDK, since the start"),
             ("columnheader", "SDK"),
             ("rowheader", "aws-sdk-go-v1"),
             ("status", ""),
