@@ -116,6 +116,12 @@ cluster: images control-plane $(HELM) ## a real control plane and a real node; n
 	tests/cluster/run --images $(IMAGES) --emulator target/debug/sts-emulator --kubernetes $(KUBERNETES) --helm $(HELM) \
 	  --pause target/cluster/pause --application target/cluster/application
 
+.PHONY: page
+page: ## the status page in a real Chromium, pictures in target/page; needs chromium and chromium-driver
+	cargo build --locked
+	cargo build --locked -p irsa-sidecar-test-support
+	tests/page/run --binary target/debug/irsa-sidecar --emulator target/debug/sts-emulator --out target/page
+
 .PHONY: bench
 bench: build ## the figures of the README, beside nginx's (needs nginx and wrk)
 	cargo bench --locked --profile dev --bench figures

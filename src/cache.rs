@@ -11,10 +11,13 @@ use arc_swap::Guard;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use crate::cache::history::History;
 use crate::clock::Reading;
 use crate::clock::Timeline;
 use crate::credentials::Credentials;
 use crate::credentials::Lifetime;
+
+pub mod history;
 
 /// What is known about one role.
 #[derive(Clone)]
@@ -28,6 +31,8 @@ pub struct State {
     pub problem: Option<Problem>,
     /// When the next exchange is due; none while it waits for the token.
     pub next_exchange_at: Option<SystemTime>,
+    /// What the last exchanges came to.
+    pub history: History,
 }
 
 /// Credentials as they are served: bodies ready, never to be changed.
@@ -80,6 +85,7 @@ pub fn role(role: &str, role_arn: Option<&str>, now: Reading, problem: Problem) 
         snapshot: None,
         problem: Some(problem),
         next_exchange_at: None,
+        history: History::default(),
     };
     halves(role, role_arn, Arc::new(state))
 }

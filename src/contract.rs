@@ -139,6 +139,8 @@ pub const PATH_LIVE: &str = "/live";
 pub const PATH_READY: &str = "/ready";
 pub const PATH_METRICS: &str = "/metrics";
 pub const PATH_STATUS: &str = "/status";
+/// The status page.
+pub const PATH_PAGE: &str = "/";
 /// The webhook's one.
 pub const PATH_INJECT: &str = "/inject";
 

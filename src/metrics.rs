@@ -41,6 +41,7 @@ mod surface;
 mod upstream;
 
 pub use sdk::Sdk;
+pub use surface::Asked;
 pub use surface::Closed;
 pub use surface::Endpoint;
 pub use upstream::Passing;
@@ -310,6 +311,11 @@ impl Metrics {
     /// A request was passed on to the node's metadata service, or could not be.
     pub fn passed_on(&self, result: Passing, took: Duration) {
         self.0.upstream.count(result, took);
+    }
+
+    /// Who asked there, since the start.
+    pub fn asked(&self, endpoint: Endpoint) -> impl Iterator<Item = Asked> {
+        self.0.surfaces.asked(endpoint)
     }
 
     /// Everything, as it is at this moment.

@@ -46,6 +46,7 @@ mod guard;
 mod held;
 mod imds;
 mod listen;
+mod page;
 mod refusal;
 mod roster;
 mod service;

@@ -49,6 +49,18 @@ pub enum Closed {
     Malformed,
 }
 
+/// How the requests of one SDK at one surface ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Asked {
+    pub endpoint: Endpoint,
+    pub sdk: Sdk,
+    pub ok: u64,
+    /// 4xx.
+    pub client_errors: u64,
+    /// 5xx, and what is in no list.
+    pub server_errors: u64,
+}
+
 /// The counts of all surfaces.
 #[derive(Debug)]
 pub(super) struct Surfaces {
@@ -112,7 +124,27 @@ impl Surfaces {
     }
 }
 
+impl Surfaces {
+    pub(super) fn asked(&self, endpoint: Endpoint) -> impl Iterator<Item = Asked> {
+        Sdk::all().filter_map(move |sdk| self.requests.of(endpoint, sdk))
+    }
+}
+
 impl Requests {
+    /// None where nothing was asked.
+    fn of(&self, endpoint: Endpoint, sdk: Sdk) -> Option<Asked> {
+        let mut asked = Asked { endpoint, sdk, ok: 0, client_errors: 0, server_errors: 0 };
+        for (status, counts) in STATUSES.iter().zip(&self.0[endpoint as usize]) {
+            let sum = match status {
+                200..400 => &mut asked.ok,
+                400..500 => &mut asked.client_errors,
+                _ => &mut asked.server_errors,
+            };
+            *sum += counts[sdk.index()].load(Ordering::Relaxed);
+        }
+        (asked.ok + asked.client_errors + asked.server_errors > 0).then_some(asked)
+    }
+
     fn new() -> Self {
         let zeroes = |_| std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0)));
         Self(std::array::from_fn(zeroes))

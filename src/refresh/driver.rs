@@ -16,6 +16,8 @@ use crate::cache::Problem;
 use crate::cache::Publisher;
 use crate::cache::Snapshot;
 use crate::cache::State as Served;
+use crate::cache::history::History;
+use crate::cache::history::Token;
 use crate::clock::Clock;
 use crate::clock::Reading;
 use crate::clock::TOLERATED_SKEW;
@@ -195,13 +197,15 @@ impl<E: Exchange> Running<E> {
         let Seen { basis, changes, problem } = self.driver.ground.observe();
         self.basis = basis;
         if changes != self.basis_changes && self.basis.is_some() {
-            self.basis_changes = changes;
-            return self.tell(Event::BasisChanged);
+            let is_first = std::mem::replace(&mut self.basis_changes, changes) == 0;
+            let action = self.tell(Event::BasisChanged);
+            self.note_token(is_first);
+            return action;
         }
         if self.basis.is_none()
             && let Some(Trouble { code, message, mend }) = problem
         {
-            self.publish_problem(code, message, &mend);
+            self.publish_problem(code, message, &mend, &self.driver.publisher.current().history);
         }
         self.tell(Event::Tick)
     }
@@ -241,7 +245,9 @@ impl<E: Exchange> Running<E> {
             next.unwrap_or(lifetime.expires_at),
             took,
         );
-        self.publish(Some(Arc::new(snapshot)), None);
+        let history =
+            self.driver.publisher.current().history.succeeded(lifetime.issued_at, lifetime.expires_at);
+        self.publish(Some(Arc::new(snapshot)), None, history);
         let Exchanged { credentials, pod, .. } = exchanged;
         let held = Some(Arc::new(Handed { credentials, timeline: self.timeline, pod }));
         self.driver.handout.send_modify(|handout| {
@@ -262,7 +268,9 @@ impl<E: Exchange> Running<E> {
         let retry_in = self.state.next_exchange_at().unwrap_or(now).saturating_sub(now);
         self.driver.metrics.exchange_failed(&self.driver.role, error.code(), self.next_exchange_at(), took);
         self.report.failure(error, self.state.failures(), retry_in, took);
-        self.publish_problem(error.code(), error.to_string(), error.mend());
+        let at = self.timeline.now(self.driver.clock.read());
+        let history = self.driver.publisher.current().history.failed(error.code(), at);
+        self.publish_problem(error.code(), error.to_string(), error.mend(), &history);
         action
     }
 
@@ -273,17 +281,18 @@ impl<E: Exchange> Running<E> {
         Some(self.timeline.now(now) + wait)
     }
 
-    fn publish(&self, snapshot: Option<Arc<Snapshot>>, problem: Option<Problem>) {
+    fn publish(&self, snapshot: Option<Arc<Snapshot>>, problem: Option<Problem>, history: History) {
         self.driver.publisher.publish(Served {
             timeline: self.timeline,
             snapshot,
             problem,
             next_exchange_at: self.next_exchange_at(),
+            history,
         });
     }
 
     /// Changes what is said, never what is served.
-    fn publish_problem(&self, code: &'static str, message: String, mend: &str) {
+    fn publish_problem(&self, code: &'static str, message: String, mend: &str, history: &History) {
         let held = self.driver.publisher.current();
         let since = match &held.problem {
             Some(problem) if problem.code == code => problem.since,
@@ -299,7 +308,8 @@ impl<E: Exchange> Running<E> {
             is_news
         });
         let problem = Problem { code, message, mend: mend.to_owned(), since };
-        self.publish(held.snapshot.clone(), Some(problem));
+        let history = history.troubled(&problem);
+        self.publish(held.snapshot.clone(), Some(problem), history);
     }
 
     /// The next exchange may have moved without one having ended: a token came, or SIGHUP.
@@ -310,7 +320,26 @@ impl<E: Exchange> Running<E> {
         let is_same = apart.map_or(next == held.next_exchange_at, |apart| apart < Duration::from_secs(1));
         if !is_same {
             self.driver.metrics.next_exchange(&self.driver.role, next);
-            self.publish(held.snapshot.clone(), held.problem.clone());
+            self.publish(held.snapshot.clone(), held.problem.clone(), held.history.clone());
+        }
+    }
+
+    /// Another token than before was found, if that is what exchanges start from. The first may be one of which whoever
+    /// kept the role before has told.
+    fn note_token(&self, is_first: bool) {
+        let Some(Basis::Token(token)) = &self.basis else {
+            return;
+        };
+        let (held, claims) = (self.driver.publisher.current(), token.claims());
+        let found = Token {
+            changed_at: self.timeline.now(self.driver.clock.read()).into(),
+            issued_at: claims.issued_at().map(Into::into),
+            expires_at: claims.expires_at().map(Into::into),
+        };
+        let is_same =
+            |known: Token| (known.issued_at, known.expires_at) == (found.issued_at, found.expires_at);
+        if !(is_first && held.history.token().is_some_and(is_same)) {
+            self.publish(held.snapshot.clone(), held.problem.clone(), held.history.token_found(found));
         }
     }
 

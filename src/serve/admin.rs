@@ -6,6 +6,7 @@
 //! | `/ready` | anyone | 200 `ok` while every role holds credentials that may be served; else 503 and a line `ROLE: CODE` for each that does not |
 //! | `/metrics` | anyone | OpenMetrics text |
 //! | `/status` | loopback clients | JSON, see `serve/status.rs` |
+//! | `/` | loopback clients | the status page, see `serve/page.rs` |
 //!
 //! Kubelets and scrapers come from outside the pod, so the first three have no guard but their poverty.
 
@@ -23,6 +24,7 @@ use crate::serve::answer::CREDENTIALS_EXPIRED;
 use crate::serve::guard;
 use crate::serve::guard::Caller;
 use crate::serve::guard::Door;
+use crate::serve::page;
 use crate::serve::refusal::Refusal;
 use crate::serve::status::Status;
 
@@ -49,8 +51,12 @@ impl Admin {
             contract::PATH_METRICS => Ok(Answer::metrics(self.metrics.text())),
             contract::PATH_STATUS => {
                 guard::check_page(caller, door, head)?;
-                let status = Status::new(&self.board.now(), self.started, now);
+                let status = Status::new(&self.board.now(), &self.metrics, self.started, now);
                 Ok(Answer::json(Bytes::from(status.to_json())))
+            }
+            contract::PATH_PAGE => {
+                guard::check_page(caller, door, head)?;
+                Ok(page::answer())
             }
             _ => Err(Refusal::AdminPathUnknown),
         }

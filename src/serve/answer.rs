@@ -39,6 +39,8 @@ enum Kind {
     /// As EC2's metadata service names it.
     Plain,
     Html,
+    /// For people.
+    Page,
     /// As the node's metadata service names it.
     Passed(HeaderValue),
 }
@@ -54,6 +56,7 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const METRICS: HeaderValue = HeaderValue::from_static(metrics::CONTENT_TYPE);
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 const HTML: HeaderValue = HeaderValue::from_static("text/html");
+const PAGE: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const ALLOWED: &str = "GET, HEAD";
@@ -77,6 +80,10 @@ impl Answer {
 
     pub(super) fn html(status: StatusCode, body: String) -> Self {
         Self::new(status, Kind::Html, body.into())
+    }
+
+    pub(super) fn page(body: Bytes) -> Self {
+        Self::new(StatusCode::OK, Kind::Page, body)
     }
 
     /// What the node's metadata service answered.
@@ -115,6 +122,7 @@ impl Answer {
             Kind::Metrics => METRICS,
             Kind::Plain => PLAIN,
             Kind::Html => HTML,
+            Kind::Page => PAGE,
             Kind::Passed(kind) => kind,
         };
         headers.insert(header::CONTENT_TYPE, kind);

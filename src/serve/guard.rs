@@ -43,6 +43,14 @@ enum Port {
     Any,
 }
 
+/// Whether a web page may ask.
+#[derive(Clone, Copy)]
+enum WebPage {
+    Never,
+    /// Ours, and what people type into their browser.
+    Own,
+}
+
 /// The headers that decide.
 #[derive(Default)]
 struct Found<'a> {
@@ -118,7 +126,7 @@ pub(super) fn check_origin<'a>(caller: Caller, door: &Door, head: &'a Parts) -> 
     if !caller.is_local() {
         return Err(Refusal::PeerNotLocal);
     }
-    let found = find(&head.headers)?;
+    let found = find(&head.headers, WebPage::Never)?;
     check_host(&found, door, Port::Own, head)?;
     Ok(Carried { authorization: found.authorization, authorizations: found.authorizations })
 }
@@ -134,12 +142,12 @@ impl Carried<'_> {
     }
 }
 
-/// The guards in front of pages for people in the pod, or behind `kubectl port-forward`.
+/// The guards in front of pages for people in the pod, or behind `kubectl port-forward`: in a browser, by themselves.
 pub(super) fn check_page(caller: Caller, door: &Door, head: &Parts) -> Result<(), Refusal> {
     if !caller.is_loopback() {
         return Err(Refusal::PeerNotLoopback);
     }
-    check_host(&find(&head.headers)?, door, Port::Any, head)
+    check_host(&find(&head.headers, WebPage::Own)?, door, Port::Any, head)
 }
 
 /// GET, and HEAD like it.
@@ -148,7 +156,7 @@ pub(super) fn check_method(method: &Method) -> Result<(), Refusal> {
 }
 
 /// One pass over the headers: cheaper than a look-up for each name.
-fn find(headers: &HeaderMap) -> Result<Found<'_>, Refusal> {
+fn find(headers: &HeaderMap, web_page: WebPage) -> Result<Found<'_>, Refusal> {
     let mut found = Found::default();
     for (name, value) in headers {
         match name.as_str() {
@@ -164,11 +172,22 @@ fn find(headers: &HeaderMap) -> Result<Found<'_>, Refusal> {
             "forwarded" => return Err(Refusal::Proxied("Forwarded")),
             "origin" => return Err(Refusal::FromWebPage("Origin")),
             "referer" => return Err(Refusal::FromWebPage("Referer")),
-            name if name.starts_with("sec-fetch-") => return Err(Refusal::FromWebPage("Sec-Fetch-*")),
+            name if name.starts_with("sec-fetch-") => match web_page {
+                WebPage::Never => return Err(Refusal::FromWebPage("Sec-Fetch-*")),
+                WebPage::Own if name == "sec-fetch-site" && !is_own_site(value) => {
+                    return Err(Refusal::FromAnotherSite);
+                }
+                WebPage::Own => {}
+            },
             _ => {}
         }
     }
     Ok(found)
+}
+
+/// By what the browser says. `same-site` is not enough: another port of localhost is another server.
+fn is_own_site(value: &HeaderValue) -> bool {
+    value == "same-origin" || value == "none"
 }
 
 fn check_host(found: &Found<'_>, door: &Door, port: Port, head: &Parts) -> Result<(), Refusal> {

@@ -14,6 +14,8 @@ pub enum Refusal {
     Proxied(&'static str),
     #[error("requests from web pages are refused ({0}): use an AWS SDK or a command-line client")]
     FromWebPage(&'static str),
+    #[error("requests that another site leads to are refused: type this address into the browser yourself")]
+    FromAnotherSite,
     #[error("an HTTP/1.1 request must have a Host header")]
     HostMissing,
     #[error("a request must have one Host header, not several")]
@@ -42,7 +44,7 @@ pub enum Refusal {
     PathInvalid,
     #[error("nothing is served under this path: use /v1/credentials, or /v1/credentials/ROLE")]
     PathUnknown,
-    #[error("nothing is served under this path: use /live, /ready, /metrics or /status")]
+    #[error("nothing is served under this path: use /live, /ready, /metrics, /status or /")]
     AdminPathUnknown,
     #[error("there is no role of this name: `irsa-sidecar` keeps those of its settings alone")]
     RoleUnknown,
@@ -77,11 +79,12 @@ pub enum Refusal {
 
 impl Refusal {
     /// Each once.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::PeerNotLocal,
         Self::PeerNotLoopback,
         Self::Proxied("X-Forwarded-For"),
         Self::FromWebPage("Origin"),
+        Self::FromAnotherSite,
         Self::HostMissing,
         Self::HostRepeated,
         Self::HostInvalid,
@@ -113,6 +116,7 @@ impl Refusal {
             | Self::PeerNotLoopback
             | Self::Proxied(_)
             | Self::FromWebPage(_)
+            | Self::FromAnotherSite
             | Self::HostNotAllowed
             | Self::AuthorizationTokenMissing
             | Self::AuthorizationTokenMismatch
@@ -145,7 +149,7 @@ impl Refusal {
             Self::PeerNotLocal => "PeerNotLocal",
             Self::PeerNotLoopback => "PeerNotLoopback",
             Self::Proxied(_) => "ProxiedRequest",
-            Self::FromWebPage(_) => "WebPageRequest",
+            Self::FromWebPage(_) | Self::FromAnotherSite => "WebPageRequest",
             Self::HostMissing => "HostMissing",
             Self::HostRepeated => "HostRepeated",
             Self::HostInvalid => "HostInvalid",

@@ -23,6 +23,7 @@ use crate::cache::Publisher;
 use crate::cache::Reader;
 use crate::cache::Snapshot;
 use crate::cache::State;
+use crate::cache::history::History;
 use crate::clock::Timeline;
 use crate::credentials::Credentials;
 use crate::roles;
@@ -119,6 +120,7 @@ impl House {
             snapshot: Some(Arc::new(Snapshot::new(&credentials, None))),
             problem: None,
             next_exchange_at: None,
+            history: History::default(),
         });
     }
 

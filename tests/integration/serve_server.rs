@@ -12,6 +12,7 @@ use irsa_sidecar::cache::Publisher;
 use irsa_sidecar::cache::Reader;
 use irsa_sidecar::cache::Snapshot;
 use irsa_sidecar::cache::State;
+use irsa_sidecar::cache::history::History;
 use irsa_sidecar::clock::Clock;
 use irsa_sidecar::clock::Timeline;
 use irsa_sidecar::config::AdminListener;
@@ -123,6 +124,13 @@ fn run(bound: Bound, entries: Vec<Entry>, clock: &Clock) -> (watch::Sender<Phase
 
 impl Server {
     pub(crate) fn publish(&self, role: usize) {
+        let now = self.clock.wall();
+        let history = History::default().succeeded(now, now + Duration::from_secs(3600));
+        self.publish_after(role, history);
+    }
+
+    /// After all that.
+    pub(crate) fn publish_after(&self, role: usize, history: History) {
         let now = self.clock.read();
         let credentials = Credentials {
             access_key_id: "ASIAIOSFODNN7EXAMPLE".to_owned(),
@@ -139,6 +147,7 @@ impl Server {
             snapshot: Some(Arc::new(Snapshot::new(&credentials, Some(assumed)))),
             problem: None,
             next_exchange_at: Some(now.wall + Duration::from_secs(1500)),
+            history,
         });
     }
 }

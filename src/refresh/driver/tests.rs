@@ -278,6 +278,34 @@ async fn keeps_serving_old_credentials_while_sts_is_down_and_nothing_after_they_
 }
 
 #[tokio::test(start_paused = true)]
+async fn tells_afterwards_what_happened() {
+    use crate::cache::history::Event;
+    let mut stage = Stage::new(&[Line::Gives { life: HOUR }, Line::Fails(ErrorKind::ServiceUnavailable)]);
+    stage.calls(2).await;
+    stage.pass(20 * MINUTE).await;
+    stage.rotate("a.b.2");
+    stage.script.lines.lock().unwrap().push_back(Line::Gives { life: HOUR });
+    stage.pass(2 * MINUTE).await;
+    assert_eq!(stage.problem(), None);
+    let state = stage.reader.load();
+    let [Event::Token(first), Event::Success { .. }, failure, Event::Token(second), Event::Success { .. }] =
+        state.history.events()
+    else {
+        panic!("{:?}", state.history)
+    };
+    let Event::Failure { code: "ServiceUnavailable", count, first_at, last_at } = failure else {
+        panic!("{failure:?}")
+    };
+    assert_eq!(*count as usize, stage.calls.borrow().len() - 2);
+    let lasted = last_at.time().duration_since(first_at.time()).unwrap();
+    assert!(lasted > 19 * MINUTE, "{lasted:?}");
+    assert!(first.changed_at != second.changed_at && state.history.token() == Some(*second));
+    let problem = state.history.problem().unwrap();
+    assert_eq!(problem.code, "ServiceUnavailable");
+    assert!(!problem.mend.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn says_what_is_wrong_with_the_token_until_there_is_one() {
     let stage = Stage::new(&[Line::Gives { life: HOUR }]);
     stage.tokens.send_replace(Observed {

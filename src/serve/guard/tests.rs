@@ -194,6 +194,29 @@ fn shows_pages_to_loopback_clients_under_any_port() {
         ("127.0.0.1", "127.0.0.1", "Host: [::]:9912", Err(HostNotAllowed)),
         ("127.0.0.1", "127.0.0.1", "Host: localhost\nOrigin: http://localhost", Err(FromWebPage("Origin"))),
         ("127.0.0.1", "127.0.0.1", "Host: localhost\nX-Forwarded-For: ::1", Err(Proxied("X-Forwarded-For"))),
+        (
+            "127.0.0.1",
+            "127.0.0.1",
+            "Host: localhost\nReferer: http://localhost/",
+            Err(FromWebPage("Referer")),
+        ),
+        // Typed into a browser; what the page asks for; a link or an image elsewhere; another port of localhost.
+        ("127.0.0.1", "127.0.0.1", "Host: localhost\nSec-Fetch-Mode: navigate\nSec-Fetch-Site: none", Ok(())),
+        (
+            "127.0.0.1",
+            "127.0.0.1",
+            "Host: localhost\nSec-Fetch-Site: same-origin\nSec-Fetch-Dest: empty",
+            Ok(()),
+        ),
+        ("127.0.0.1", "127.0.0.1", "Host: localhost\nSec-Fetch-Site: cross-site", Err(FromAnotherSite)),
+        ("127.0.0.1", "127.0.0.1", "Host: localhost\nSec-Fetch-Site: same-site", Err(FromAnotherSite)),
+        ("127.0.0.1", "127.0.0.1", "Host: localhost\nSec-Fetch-Site: ", Err(FromAnotherSite)),
+        (
+            "127.0.0.1",
+            "127.0.0.1",
+            "Host: localhost\nSec-Fetch-Site: none\nSec-Fetch-Site: cross-site",
+            Err(FromAnotherSite),
+        ),
     ] {
         let head = head(&format!("GET /status HTTP/1.1\n{lines}"));
         let caller = Caller::new(ip(peer), ip(local));
