@@ -118,8 +118,6 @@ pub enum Command {
 
 /// The settings that are flags of `credentials` too.
 static OF_CREDENTIALS: [&Setting; 5] = [&ROLE, &ROLES_FILE, &SESSION_DURATION, &LOG, &LOG_FORMAT];
-/// Those of `doctor`.
-static OF_DOCTOR: [&Setting; 3] = [&ROLE, &ROLES_FILE, &SESSION_DURATION];
 /// The flags of `net-init` beside `--listen`.
 static OF_NET_INIT: [&Setting; 4] = [&REMOVE, &HOST, &LOG, &LOG_FORMAT];
 /// The flags of `webhook` beside those of the injection and `--drain`.
@@ -202,7 +200,13 @@ pub fn definition() -> ClapCommand {
                 .after_help(DOCTOR_STATUSES)
                 .after_long_help(DOCTOR_EXAMPLES)
                 .args(doctor::arguments())
-                .args(OF_DOCTOR.iter().filter_map(|setting| argument(setting))),
+                .args(argument(&ROLE).map(|role| role.help("The role that is looked at\n[default: default]")))
+                .args(argument(&ROLES_FILE).map(|file| {
+                    file.help(
+                        "A YAML file with several roles, as serve takes it\n[env: IRSA_SIDECAR_ROLES_FILE]",
+                    )
+                }))
+                .args(argument(&SESSION_DURATION)),
         )
         .subcommand(
             command("token", "Decode the token: who it is, how long it lasts; never its signature")

@@ -39,6 +39,7 @@ mod identity;
 mod issuer;
 mod network;
 mod node;
+pub mod process;
 mod sdk;
 mod sidecar;
 mod sts;
@@ -112,8 +113,11 @@ pub async fn examine(
             Err(finding) => (None, Some(finding)),
         };
         let mut trust = trust::check(&facts, fetched.as_ref().or(given));
+        if let (Some(trust), Outcome::Held(_)) = (&mut trust, &outcome) {
+            trust.although_let_in();
+        }
         if let Some(finding) = not_fetched {
-            trust = Some(Trust { findings: vec![finding], answer: None });
+            trust = Some(Trust { findings: vec![finding], answer: None, is_same_role: false });
         }
         findings.extend(exchange::check(&facts, &outcome, &issuer, &network, trust.as_ref()));
         let of_trust = trust.map(|trust| trust.findings).unwrap_or_default();

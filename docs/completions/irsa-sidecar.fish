@@ -66,12 +66,14 @@ complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand credentials" -
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand credentials" -l log-format -d 'How it is logged [env: IRSA_SIDECAR_LOG_FORMAT] [default: text on a terminal, else json]' -r
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand credentials" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l trust-policy -d 'The role\'s trust policy, or what `aws iam get-role` prints, to be held against the token; - for stdin' -r -F
-complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l sdk -d 'Say whether this SDK finds the role here; a User-Agent does too, as in boto3/1.9.199' -r
-complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l pid -d 'The application\'s process, whose variables are held against these [default: 1]' -r
-complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l role -d 'The role whose credentials are printed [default: default]' -r
-complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l roles-file -d 'A YAML file, followed as it changes, with several roles, chains and session policies [env: IRSA_SIDECAR_ROLES_FILE]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l sdk -d 'The application\'s SDK, as in boto3/1.9.199, or its whole User-Agent: does it find the role here?' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l pid -d 'Look with the variables and files of this process, the application\'s' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l of-pid -d 'Whose variables these are' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l against -d 'The process whose variables are held against these [default: 1]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l role -d 'The role that is looked at [default: default]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l roles-file -d 'A YAML file with several roles, as serve takes it [env: IRSA_SIDECAR_ROLES_FILE]' -r
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l session-duration -d 'How long a session lasts, 15m to 12h and not above the role\'s maximum; max asks for the longest that it allows [env: IRSA_SIDECAR_SESSION_DURATION] [default: 1h]' -r
-complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l fetch-trust-policy -d 'Ask IAM for it (iam:GetRole), with the keys in the environment, else with the role\'s own'
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l fetch-trust-policy -d 'Fetch the trust policy from IAM (iam:GetRole), with the keys in the environment, else with the role\'s own'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l offline -d 'Ask nobody: look at variables and files alone'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l json -d 'Print JSON, for scripts'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -3,8 +3,10 @@
 use std::io;
 use std::io::IsTerminal;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Command;
 
 use clap::Arg;
 use clap::ArgAction;
@@ -25,6 +27,8 @@ use crate::doctor::Asked;
 use crate::doctor::Outcome;
 use crate::doctor::Policy;
 use crate::doctor::examine;
+use crate::doctor::process::environment_from_here;
+use crate::file::ReadFileError;
 use crate::file::read_bounded;
 use crate::trust_policy::Document;
 
@@ -36,11 +40,17 @@ pub struct Doctor {
     pub trust_policy: Option<PathBuf>,
     pub fetch_trust_policy: bool,
     pub sdk: Option<String>,
+    /// Whose variables are to be looked at.
     pub pid: Option<u32>,
+    /// Whose variables these are already.
+    pub of_pid: Option<u32>,
+    pub against: Option<u32>,
     pub offline: bool,
     pub json: bool,
 }
 
+/// How this program tells itself, started again with another process's variables.
+const OF_PID: &str = "of-pid";
 /// IAM's own limit is far below.
 const MAX_POLICY_BYTES: usize = 256 * 1024;
 
@@ -48,23 +58,24 @@ pub(super) fn arguments() -> Vec<Arg> {
     let switch = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
+    let process = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("PID").value_parser(value_parser!(u32)).help(help)
+    };
     vec![
         Arg::new("trust-policy")
             .long("trust-policy")
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
             .help("The role's trust policy, or what `aws iam get-role` prints, to be held against the token; - for stdin"),
-        switch("fetch-trust-policy", "Ask IAM for it (iam:GetRole), with the keys in the environment, else with the role's own")
+        switch("fetch-trust-policy", "Fetch the trust policy from IAM (iam:GetRole), with the keys in the environment, else with the role's own")
             .conflicts_with_all(["trust-policy", "offline"]),
         Arg::new("sdk")
             .long("sdk")
             .value_name("NAME/VERSION")
-            .help("Say whether this SDK finds the role here; a User-Agent does too, as in boto3/1.9.199"),
-        Arg::new("pid")
-            .long("pid")
-            .value_name("PID")
-            .value_parser(value_parser!(u32))
-            .help("The application's process, whose variables are held against these [default: 1]"),
+            .help("The application's SDK, as in boto3/1.9.199, or its whole User-Agent: does it find the role here?"),
+        process("pid", "Look with the variables and files of this process, the application's"),
+        process(OF_PID, "Whose variables these are").hide(true),
+        process("against", "The process whose variables are held against these [default: 1]"),
         switch("offline", "Ask nobody: look at variables and files alone"),
         switch("json", "Print JSON, for scripts"),
     ]
@@ -77,6 +88,8 @@ pub(super) fn asked(matches: &ArgMatches, flags: Flags) -> Doctor {
         fetch_trust_policy: matches.get_flag("fetch-trust-policy"),
         sdk: matches.get_one("sdk").cloned(),
         pid: matches.get_one("pid").copied(),
+        of_pid: matches.get_one(OF_PID).copied(),
+        against: matches.get_one("against").copied(),
         offline: matches.get_flag("offline"),
         json: matches.get_flag("json"),
     }
@@ -84,7 +97,12 @@ pub(super) fn asked(matches: &ArgMatches, flags: Flags) -> Doctor {
 
 /// Prints the report; gives the exit status.
 pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
-    let Doctor { flags, trust_policy, fetch_trust_policy, sdk, pid, offline, json } = doctor;
+    if let Some(pid) = doctor.pid {
+        let why = become_like(pid, &doctor);
+        say(&mut io::stderr().lock(), &format!("error: --pid {pid}: {why}"));
+        return exit::USAGE;
+    }
+    let Doctor { flags, trust_policy, fetch_trust_policy, sdk, of_pid, against, offline, json, .. } = doctor;
     let trust_policy = match trust_policy.map(|path| read(&path)).transpose() {
         Ok(document) => document,
         Err(why) => {
@@ -94,7 +112,7 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
     };
     let roles = parse_roles(&flags, strings).map(|((roles, name, _), warnings)| ((roles, name), warnings));
     let chosen = roles.as_ref().ok().map(|(chosen, _)| chosen.clone());
-    let asked = Asked { roles, offline, trust_policy, fetch_trust_policy, sdk, pid };
+    let asked = Asked { roles, offline, trust_policy, fetch_trust_policy, sdk, against, pid: of_pid };
     let obtained = async || {
         let Some((roles, name)) = chosen else { return Outcome::NotTried };
         match obtain(roles, &name, clock.clone()).await {
@@ -119,6 +137,31 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
         }
     }
     report.exit_status()
+}
+
+/// Starts this program again with the variables of that process: whatever reads the environment, the AWS SDK too, then sees
+/// what the application sees. Comes back only with the reason why it could not.
+fn become_like(pid: u32, doctor: &Doctor) -> String {
+    let variables = match environment_from_here(pid) {
+        Ok(variables) => variables,
+        Err(ReadFileError::Missing) => return "there is no such process here. In an ephemeral container, --target=CONTAINER shows the application's".to_owned(),
+        Err(error) => return format!("its variables: {error}. It takes the same user, or root"),
+    };
+    let mut command = Command::new("/proc/self/exe");
+    command.env_clear().envs(variables).arg("doctor").args(doctor.flags.arguments());
+    command.arg(format!("--{OF_PID}={pid}"));
+    if let Some(path) = &doctor.trust_policy {
+        command.arg("--trust-policy").arg(path);
+    }
+    command.args(doctor.sdk.iter().map(|sdk| format!("--sdk={sdk}")));
+    command.args(doctor.against.iter().map(|pid| format!("--against={pid}")));
+    let switches = [
+        ("fetch-trust-policy", doctor.fetch_trust_policy),
+        ("offline", doctor.offline),
+        ("json", doctor.json),
+    ];
+    command.args(switches.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| format!("--{name}")));
+    format!("the program could not start itself again: {}", command.exec())
 }
 
 fn read(path: &Path) -> Result<Policy, String> {

@@ -48,6 +48,11 @@ impl Flags {
         self
     }
 
+    /// As they are written on a command line.
+    pub fn arguments(&self) -> Vec<String> {
+        self.0.values().map(|(flag, value)| format!("--{flag}={value}")).collect()
+    }
+
     /// For a command that spells the setting differently.
     pub fn set_as(&mut self, flag: &'static str, setting: &'static Setting, value: String) {
         self.0.insert(setting.name(), (flag, value));

@@ -55,8 +55,9 @@ fn sources(facts: &Facts<'_>) -> Finding {
     let broken = |code, found: &str| Check::Environment.finding(Broken, code, LOOKED_AT, found);
     match (role, token) {
         (Some(_), Some(token)) => {
+            let whose = facts.asked.pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
             let who = if token == EKS_TOKEN_FILE { ", as the EKS webhook sets them" } else { "" };
-            Check::Environment.fine(LOOKED_AT, format!("{ENV_ROLE_ARN} and {ENV_WEB_IDENTITY_TOKEN_FILE} are set{who}."))
+            Check::Environment.fine(LOOKED_AT, format!("{ENV_ROLE_ARN} and {ENV_WEB_IDENTITY_TOKEN_FILE} are set{whose}{who}."))
         }
         _ if facts.asked.roles.is_ok() && facts.pod_identity().is_none() => {
             Check::Environment.fine(LOOKED_AT, "The roles file says where credentials come from.")
@@ -64,7 +65,7 @@ fn sources(facts: &Facts<'_>) -> Finding {
         (None, None) if facts.has_endpoint() => endpoint(facts),
         (None, None) => nothing(facts),
         (None, Some(_)) => broken("RoleArnMissing", "There is a token, and no AWS_ROLE_ARN to exchange it for.").mend(
-            "Annotate the ServiceAccount with eks.amazonaws.com/role-arn and make the pod anew, or set AWS_ROLE_ARN.",
+            "Annotate the ServiceAccount with eks.amazonaws.com/role-arn and recreate the pod, or set AWS_ROLE_ARN.",
         ),
         (Some(_), None) => {
             let found = "AWS_ROLE_ARN is set, and no AWS_WEB_IDENTITY_TOKEN_FILE: SDKs then take neither.";
@@ -122,8 +123,8 @@ fn nothing(facts: &Facts<'_>) -> Finding {
         Cause::new(
             "AnnotationMissing",
             "The pod's ServiceAccount has no annotation eks.amazonaws.com/role-arn.",
-            "kubectl annotate serviceaccount NAME eks.amazonaws.com/role-arn=arn:aws:iam::ACCOUNT:role/NAME, then make the \
-             pods anew.",
+            "kubectl annotate serviceaccount NAME eks.amazonaws.com/role-arn=arn:aws:iam::ACCOUNT:role/NAME, then recreate \
+             the pods.",
             "kubectl get serviceaccount NAME -o yaml",
         ),
         Cause::new(

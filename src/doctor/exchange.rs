@@ -3,6 +3,8 @@
 //! AWS answers alike to a role that is not there, a path that is missing, a trust policy that does not match and an
 //! organization's policy that forbids it: no one of them is ever told as certain.
 
+use crate::config::SessionDuration;
+use crate::config::types::format_duration;
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::Outcome;
 use crate::doctor::finding::Cause;
@@ -135,12 +137,7 @@ fn causes(facts: &Facts<'_>, error: &ExchangeError, issuer: &Issuer, trust: Opti
             };
             only("TokenExpired", what, ErrorKind::ExpiredToken.mend())
         }
-        ErrorKind::ValidationError if said("DurationSeconds") => only(
-            "SessionDurationTooLong",
-            "The role allows shorter sessions only.",
-            "Ask for less (IRSA_SIDECAR_SESSION_DURATION, or max for the longest that is allowed), or raise the role's \
-             MaxSessionDuration.",
-        ),
+        ErrorKind::ValidationError if said("DurationSeconds") => vec![too_long(facts)],
         ErrorKind::ValidationError if said("oleSessionName") => only(
             "SessionNameRefused",
             "STS does not take the session's name.",
@@ -153,6 +150,21 @@ fn causes(facts: &Facts<'_>, error: &ExchangeError, issuer: &Issuer, trust: Opti
         ),
         _ => Vec::new(),
     }
+}
+
+fn too_long(facts: &Facts<'_>) -> Cause {
+    let asked = facts.web_identity().map(|web_identity| web_identity.session.duration);
+    let asked = match asked {
+        Some(SessionDuration::Fixed(duration)) => format!("{} were asked for", format_duration(duration)),
+        Some(SessionDuration::Max) | None => "more was asked for".to_owned(),
+    };
+    Cause::new(
+        "SessionDurationTooLong",
+        format!("The role allows shorter sessions only; {asked}."),
+        "Set IRSA_SIDECAR_SESSION_DURATION (or session_duration in the roles file) to 1h, or to max for the longest that the role \
+         allows; or raise the role's MaxSessionDuration.",
+        "",
+    )
 }
 
 /// One answer for many causes. A trust policy that was given moves its own to the front, or to the end; it never makes it
@@ -174,12 +186,15 @@ fn denied(facts: &Facts<'_>, trust: Option<&Trust>) -> Vec<Cause> {
             }
         },
         "Set the policy that irsa-sidecar trust-policy --format aws-cli prints.",
-        format!("{get_role} > role.json, then doctor --trust-policy role.json"),
+        match answer {
+            None => format!("{get_role} > role.json, then doctor --trust-policy role.json"),
+            Some(_) => "the check trust-policy, below".to_owned(),
+        },
     );
     let missing = Cause::new(
         "RoleMissing",
         "There is no role of this name in this account (a slip in the name or in the account's number).",
-        "Set the annotation eks.amazonaws.com/role-arn to the Arn that aws iam get-role prints, and make the pods anew.",
+        "Set the annotation eks.amazonaws.com/role-arn to the Arn that aws iam get-role prints, and recreate the pods.",
         get_role.clone(),
     );
     let has_path = if path == "/" { "the ARN here has none" } else { "the ARN here has one" };
@@ -195,7 +210,10 @@ fn denied(facts: &Facts<'_>, trust: Option<&Trust>) -> Vec<Cause> {
         "Have the organization's administrators allow sts:AssumeRoleWithWebIdentity for this role.",
         "the event in CloudTrail, in the role's account: its errorMessage names an explicit deny in a service control policy",
     );
+    let is_same_role = trust.is_some_and(|trust| trust.is_same_role);
     let mut causes = match answer {
+        // IAM has the role under this very ARN: what was given says so.
+        Some(Answer::Yes) if is_same_role => vec![organization, policy, missing, path],
         Some(Answer::Yes) => vec![missing, path, organization, policy],
         _ => vec![policy, missing, path, organization],
     };

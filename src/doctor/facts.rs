@@ -1,6 +1,5 @@
 //! What every check goes by, read once.
 
-use std::path::Path;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -22,7 +21,7 @@ use crate::contract::ENV_ENDPOINT_URL_STS;
 use crate::contract::ENV_ROLE_ARN;
 use crate::contract::ENV_WEB_IDENTITY_TOKEN_FILE;
 use crate::credentials::Credentials;
-use crate::file::read_bounded;
+use crate::doctor::process::environment_of;
 use crate::sts::ExchangeError;
 use crate::sts::client::IamRole;
 use crate::sts::client::ResolveError;
@@ -45,7 +44,9 @@ pub struct Asked {
     pub fetch_trust_policy: bool,
     /// `NAME/VERSION`, or a User-Agent.
     pub sdk: Option<String>,
-    /// The application's process, whose environment is held against this one's.
+    /// The process whose environment is held against this one's.
+    pub against: Option<u32>,
+    /// The process whose environment this is, where it is another's.
     pub pid: Option<u32>,
 }
 
@@ -79,13 +80,18 @@ pub(super) struct Facts<'a> {
 
 /// The first process of a container.
 const FIRST: u32 = 1;
-const MAX_ENVIRONMENT: usize = 2 * 1024 * 1024;
 
 impl<'a> Facts<'a> {
     pub(super) fn gather(asked: &'a Asked, strings: &'a dyn Strings, clock: &Clock) -> Self {
-        let pid = asked.pid.unwrap_or(FIRST);
-        let is_other = pid != std::process::id();
-        let other = is_other.then(|| environment_of(pid)).flatten().map(|variables| (pid, variables));
+        let pid = asked.against.unwrap_or(FIRST);
+        let is_other = pid != std::process::id() && asked.pid != Some(pid);
+        // Where there is no such process, or its environment is nobody else's business, there is nothing to compare with.
+        let other = is_other.then(|| environment_of(pid).ok()).flatten();
+        let other = other.map(|variables| {
+            let texts =
+                variables.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+            (pid, texts.collect())
+        });
         let mut facts = Self { asked, strings, now: clock.wall(), other, token: None };
         facts.token = facts.token_file().map(|path| Token::read(&path));
         facts
@@ -194,11 +200,4 @@ impl Policy {
 
 fn set(value: Result<Option<String>, NotUnicode>) -> Option<String> {
     value.ok().flatten().filter(|value| !value.is_empty())
-}
-
-/// None where there is no such process, or its environment is nobody else's business.
-fn environment_of(pid: u32) -> Option<Variables> {
-    let bytes = read_bounded(Path::new(&format!("/proc/{pid}/environ")), MAX_ENVIRONMENT).ok()?;
-    let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| str::from_utf8(pair).ok()?.split_once('='));
-    Some(pairs.collect())
 }

@@ -135,7 +135,10 @@ impl Finding {
             let number = format!("{}. ", index + 1);
             lines.extend(wrapped(&format!("{} [{}]", cause.what, cause.code), width, &number, "   "));
             lines.extend(wrapped(&cause.mend, width, "   mend: ", "         "));
-            lines.extend(wrapped(&cause.told_apart_by, width, "   told apart by: ", "      "));
+            if cause.told_apart_by.is_empty() {
+                continue;
+            }
+            lines.extend(wrapped(&cause.told_apart_by, width, "   to check: ", "             "));
         }
         lines
     }

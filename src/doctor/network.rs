@@ -48,8 +48,9 @@ pub(super) async fn check(facts: &Facts<'_>, sts: Result<&Sts, &ResolveError>, c
     let proxy = PROXIES.into_iter().find(|name| facts.var(name).is_some());
     match seen {
         Ok(seen) => {
-            let way = way(&addresses, proxy);
-            let mut network = Network::of(Check::Network.fine(endpoint, format!("STS answers{way}.")));
+            let way = way(&endpoint, &addresses, proxy);
+            let mut network =
+                Network::of(Check::Network.fine(endpoint.clone(), format!("{whom} answers{way}.")));
             if let Some(date) = seen.date {
                 let now = clock.wall();
                 if skew(date, now) > TOLERATED_SKEW {
@@ -102,14 +103,14 @@ async fn addresses(endpoint: &str) -> Vec<IpAddr> {
     }
 }
 
-fn way(addresses: &[IpAddr], proxy: Option<&str>) -> String {
+fn way(endpoint: &str, addresses: &[IpAddr], proxy: Option<&str>) -> String {
     match (proxy, addresses.first()) {
         (Some(proxy), _) => format!(" ({proxy} is set)"),
         (None, Some(ip)) if is_private(*ip) => {
-            format!(" at {ip}, a private address: a VPC endpoint, most likely")
+            format!(" ({ip}, a private address: a VPC endpoint, most likely)")
         }
-        (None, Some(ip)) => format!(" at {ip}"),
-        (None, None) => String::new(),
+        (None, Some(ip)) if !endpoint.contains(&ip.to_string()) => format!(" ({ip})"),
+        (None, _) => String::new(),
     }
 }
 

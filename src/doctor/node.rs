@@ -79,7 +79,7 @@ async fn ask(facts: &Facts<'_>, address: SocketAddr, looked_at: String) -> Findi
     } else {
         (
             "NodeMetadataReachable",
-            format!("It is reached: an SDK that passes the rest by takes the node's role, {name}."),
+            format!("It is reached: an SDK that ignores the rest takes the node's role, {name}."),
         )
     };
     Check::NodeMetadata.finding(Warning, code, looked_at, found).mend(MEND)

@@ -88,8 +88,8 @@ fn in_general(facts: &Facts<'_>, has_web_identity: bool) -> Finding {
         .find(|name| facts.var(name).is_some());
     let found = match (has_web_identity, endpoint) {
         (true, None) => format!(
-            "SDKs of September 2019 and later take the web identity variables. Older ones pass them by and {last}: \
-             --sdk NAME/VERSION tells of yours."
+            "SDKs of September 2019 and later take the web identity variables. Older ones ignore them and {last}: \
+             --sdk NAME/VERSION checks yours."
         ),
         (true, Some(endpoint)) => format!(
             "SDKs of September 2019 and later take the web identity variables, older ones the endpoint in {endpoint}."
@@ -107,7 +107,8 @@ fn in_general(facts: &Facts<'_>, has_web_identity: bool) -> Finding {
 fn of_sdk(facts: &Facts<'_>, named: &str, has_web_identity: bool) -> Finding {
     let looked_at = format!("the default credential chain of {named}");
     let Some((family, version)) = known(named) else {
-        let names: Vec<&str> = FAMILIES.iter().map(|family| family.names[0]).collect();
+        let mut names: Vec<&str> = FAMILIES.iter().map(|family| family.names[0]).collect();
+        names.dedup();
         let found =
             format!("--sdk {named}: not known here. Known are {}, each as NAME/VERSION.", names.join(", "));
         return Check::SdkChain.finding(Warning, "SdkUnknown", looked_at, found);
@@ -132,7 +133,7 @@ fn of_sdk(facts: &Facts<'_>, named: &str, has_web_identity: bool) -> Finding {
         .web_identity
         .map_or("no version of it knows them".to_owned(), |since| format!("{since} is the first"));
     let found = format!(
-        "{name} of this version is too old for the web identity variables ({since}): it passes them by."
+        "{name} of this version is too old for the web identity variables ({since}): it ignores them."
     );
     let mend = if knows(family.full_uri) { MEND } else { MEND_IMDS };
     Check::SdkChain.finding(Broken, "SdkTooOld", looked_at, found).mend(mend)

@@ -147,7 +147,8 @@ fn answer(facts: &Facts<'_>, endpoint: &Endpoint, reply: &Result<Reply, NoReply>
             );
         }
         Err(_) => {
-            let found = "No sidecar answers at its usual address; SDKs that know web identity need none.";
+            let found =
+                format!("No sidecar answers at {}; SDKs that know web identity need none.", endpoint.address);
             return Check::Sidecar.finding(Note, "NoSidecar", endpoint.shown.clone(), found);
         }
     };

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use crate::config::types::format_duration;
 use crate::doctor::Report;
+use crate::doctor::finding::Check;
 use crate::doctor::finding::Severity;
 
 const WIDTH: usize = 80;
 /// Where the text of a finding begins.
 const INDENT: usize = 24;
+const NOT_ASKED: &str =
+    "Not looked at (--offline): issuer, network, exchange, identity, sidecar, node-metadata.";
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl Report {
@@ -38,17 +41,30 @@ impl Report {
             |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let (broken, warnings) = (count(Severity::Broken), count(Severity::Warning));
         if broken > 0 {
-            let first = self.findings.iter().find(|finding| finding.severity == Severity::Broken);
-            let place = first.map_or("", |finding| finding.check.name());
             let more =
                 if warnings > 0 { format!(", and {}", plural(warnings, "warning")) } else { String::new() };
-            return format!("Broken: {}{more}. Begin with the first: {place}.", plural(broken, "finding"));
+            return format!(
+                "Broken: {}{more}. Start with {}.",
+                plural(broken, "finding"),
+                self.start().name()
+            );
         }
         match (warnings, self.offline) {
-            (0, true) => "Nothing here is wrong. The network was not asked (--offline).".to_owned(),
+            (0, true) => format!("Nothing here is wrong. {NOT_ASKED}"),
+            (_, true) => format!("{}. {NOT_ASKED}", plural(warnings, "warning")),
             (0, false) => "Every link of the chain works.".to_owned(),
-            (_, _) => format!("It works, with {}.", plural(warnings, "warning")),
+            (_, false) => format!("It works, with {}.", plural(warnings, "warning")),
         }
+    }
+}
+
+impl Report {
+    /// The first that is broken; or the trust policy, where that shows why the exchange was refused.
+    fn start(&self) -> Check {
+        let mut broken = self.findings.iter().filter(|finding| finding.severity == Severity::Broken);
+        let first = broken.next().map_or(Check::Environment, |finding| finding.check);
+        let policy = broken.find(|finding| finding.check == Check::TrustPolicy);
+        if first == Check::Exchange { policy.map_or(first, |finding| finding.check) } else { first }
     }
 }
 
@@ -85,7 +101,10 @@ pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> Vec<
             is_empty = true;
         }
         while length(&line) + word.len() > width {
-            let fits = width.saturating_sub(length(&line)).max(1);
+            let most = width.saturating_sub(length(&line)).max(1);
+            // An ARN, a path and a URL are best broken behind one of their signs.
+            let sign = word[..most].iter().rposition(|c| "/:,=".contains(*c)).filter(|at| *at > most / 2);
+            let fits = sign.map_or(most, |at| at + 1);
             line.extend(word.drain(..fits));
             lines.push(std::mem::replace(&mut line, rest.to_owned()));
         }
@@ -108,6 +127,7 @@ mod tests {
         assert_eq!(wrapped("one two three", 8, "", ""), ["one two", "three"]);
         assert_eq!(wrapped("a bb ccc", 6, "- ", "  "), ["- a bb", "  ccc"]);
         assert_eq!(wrapped("abcdefghij k", 4, "", ""), ["abcd", "efgh", "ij k"]);
+        assert_eq!(wrapped("arn:aws:iam::role/abc", 16, "", ""), ["arn:aws:iam::", "role/abc"]);
         assert_eq!(wrapped("", 4, "", ""), [""]);
     }
 

@@ -71,7 +71,7 @@ fn readable(facts: &Facts<'_>, path: &Path) -> Finding {
 }
 
 /// The kubelet's own way of putting a file in place: `token -> ..data/token`, `..data -> ..2026_…`.
-fn is_projected(path: &Path) -> bool {
+pub(super) fn is_projected(path: &Path) -> bool {
     let target = fs::read_link(path).unwrap_or_default();
     target.starts_with("..data") && data_link(path).is_some()
 }

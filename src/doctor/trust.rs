@@ -23,6 +23,23 @@ pub(super) struct Trust {
     pub(super) findings: Vec<Finding>,
     /// None where the policy says nothing of this token.
     pub(super) answer: Option<Answer>,
+    /// Whether it is known to be of a role of this very ARN.
+    pub(super) is_same_role: bool,
+}
+
+impl Trust {
+    /// STS let the token in: what refuses it cannot be the policy that the role has.
+    pub(super) fn although_let_in(&mut self) {
+        for finding in self
+            .findings
+            .iter_mut()
+            .filter(|finding| ["TrustPolicyRefuses", "TrustPolicyDenies"].contains(&finding.code))
+        {
+            finding.found = "STS has let this token in, so this is not the policy that the role has now; with this one it would \
+                             not."
+                .to_owned();
+        }
+    }
 }
 
 pub(super) fn check(facts: &Facts<'_>, policy: Option<&Policy>) -> Option<Trust> {
@@ -31,6 +48,7 @@ pub(super) fn check(facts: &Facts<'_>, policy: Option<&Policy>) -> Option<Trust>
     let skipped = |why: &str| Trust {
         findings: vec![Check::TrustPolicy.skipped(looked_at.clone(), why)],
         answer: None,
+        is_same_role: false,
     };
     let Some(web_identity) = facts.web_identity() else {
         return Some(skipped("There is no role of a web identity token to hold it against."));
@@ -78,7 +96,8 @@ pub(super) fn check(facts: &Facts<'_>, policy: Option<&Policy>) -> Option<Trust>
         );
     }
     findings.insert(0, of(&looked_at, judged));
-    Some(Trust { findings, answer: Some(answer) })
+    let is_same_role = document.role_arn.as_deref() == Some(session.role_arn.as_str());
+    Some(Trust { findings, answer: Some(answer), is_same_role })
 }
 
 fn of(looked_at: &str, judged: Verdict) -> Finding {
@@ -105,7 +124,8 @@ fn of(looked_at: &str, judged: Verdict) -> Finding {
             Broken,
             "TrustPolicyRefuses",
             "It does not let this token in.",
-            "Mend the line with the ✗, or set what irsa-sidecar trust-policy --format aws-cli prints.",
+            "In IAM, change the line marked ✗ to what the token has, or set the whole policy that irsa-sidecar trust-policy --format \
+             aws-cli prints.",
         ),
     };
     let finding = Check::TrustPolicy.finding(severity, code, looked_at, found).mend(mend);
@@ -172,7 +192,7 @@ fn line_by_line(line: &Line, width: usize) -> Vec<String> {
         None => line
             .wanted
             .iter()
-            .for_each(|wanted| lines.extend(wrapped(wanted, width, "    wanted ", "           "))),
+            .for_each(|wanted| lines.extend(wrapped(wanted, width, "    policy ", "           "))),
     }
     if let Some(remark) = &line.remark {
         lines.extend(wrapped(&format!("{} [{}]", remark.text, remark.code), width, "    ", "    "));
@@ -204,8 +224,8 @@ fn shown(difference: &Difference, width: usize) -> Vec<String> {
         false => format!("{:>before$} ^", place, before = mark - 1),
     };
     vec![
-        format!("    wanted {}", cut(&difference.wanted)),
-        format!("    here   {}", cut(&difference.got)),
+        format!("    policy {}", cut(&difference.wanted)),
+        format!("    token  {}", cut(&difference.got)),
         marked,
     ]
 }
@@ -219,7 +239,7 @@ mod tests {
         let difference = Difference { wanted: "system:a".to_owned(), got: "system:b".to_owned(), at: 7 };
         assert_eq!(
             shown(&difference, 56),
-            ["    wanted system:a", "    here   system:b", "                  ^ character 8"]
+            ["    policy system:a", "    token  system:b", "                  ^ character 8"]
         );
         let long = "x".repeat(100);
         let difference = Difference { wanted: format!("{long}a{long}"), got: format!("{long}b"), at: 100 };
@@ -230,7 +250,7 @@ mod tests {
         assert!(lines.iter().all(|line| line.chars().count() <= 57), "{lines:#?}");
         assert_eq!(
             shown(&Difference { wanted: String::new(), got: "x".to_owned(), at: 0 }, 56)[0],
-            "    wanted "
+            "    policy "
         );
     }
 }

@@ -152,9 +152,7 @@ fn arn(flag: &str, text: Option<&str>, mistakes: &mut Vec<Mistake>) -> Option<Ro
 
 fn issuer_without_scheme(text: &str) -> Result<Issuer, &'static str> {
     let Some(rest) = text.strip_prefix("https://") else {
-        return Err(
-            "IAM takes issuers that begin with https://, as the token's iss does; give the whole of it",
-        );
+        return Err("IAM takes issuers that begin with https:// alone; give the whole of it");
     };
     let is_host = |c: char| c.is_ascii_alphanumeric() || ['.', '-', ':'].contains(&c);
     let (host, _) = rest.split_once('/').unwrap_or((rest, ""));

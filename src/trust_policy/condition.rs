@@ -171,7 +171,12 @@ fn subject_differs(wanted: &[String], got: &str) -> Remark {
         );
     }
     if wanted.iter().any(|(wanted, _)| matches(wanted, &namespace)) {
-        let text = format!("the pod's ServiceAccount is {name}; the policy wants another");
+        let is_of_a_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.*?".contains(c);
+        let strange = wanted.iter().find_map(|(_, wanted)| wanted.chars().find(|c| !is_of_a_name(*c)));
+        let never = strange
+            .map(|c| format!(", which no ServiceAccount has: no name holds {c:?}"))
+            .unwrap_or_default();
+        let text = format!("the pod's ServiceAccount is {name}; the policy wants another{never}");
         return Remark::new("ServiceAccountDiffers", text);
     }
     let text =

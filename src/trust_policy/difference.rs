@@ -7,7 +7,8 @@ use serde::Serialize;
 pub struct Difference {
     pub wanted: String,
     pub got: String,
-    /// Counted in characters, from 0.
+    /// So many characters are alike.
+    #[serde(rename = "alike")]
     pub at: usize,
 }
 

@@ -87,10 +87,10 @@ async fn look(name: &str, case: &Case) -> Vec<String> {
 #[test]
 fn the_document_has_a_row_for_every_pitfall() {
     let mut table =
-        String::from("| situation | fails | causes named, likeliest first | mend |\n|---|---|---|---|\n");
-    for (_, case) in cases().into_iter().filter(|(_, case)| !case.expect.fails.is_empty()) {
-        table.push_str(&case.row());
-    }
+        String::from("| fails | situation | causes named, likeliest first | mend |\n|---|---|---|---|\n");
+    let mut cases: Vec<Case> = cases().into_iter().map(|(_, case)| case).filter(Case::fails).collect();
+    cases.sort_by_key(Case::first_check);
+    cases.iter().for_each(|case| table.push_str(&case.row()));
     let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/doctor.md");
     let document = fs::read_to_string(document).unwrap();
     let (before, rest) = document.split_once("<!-- pitfalls -->\n").unwrap();
@@ -166,4 +166,33 @@ async fn colour_is_for_terminals_alone() {
     };
     assert!(on_terminal(&[]).await.contains("\u{1b}[32mok"));
     assert!(!on_terminal(&[("NO_COLOR", "1")]).await.contains('\u{1b}'));
+}
+
+/// As an ephemeral container sees the application's: with its variables, and its files below `/proc/PID/root`.
+#[tokio::test]
+async fn looks_with_the_variables_and_the_files_of_another_process() {
+    let world = World::start().await.unwrap();
+    let here = Process::start("/bin/sleep", &["600"], world.env()).unwrap();
+    let id = here.id().unwrap().to_string();
+    let (status, output) = run(&["doctor", "--pid", &id], []).await;
+    assert_eq!(status, 0, "{output}");
+    assert!(output.contains(&format!("are set in process {id}")), "{output}");
+    assert!(output.contains(":assumed-role/legacy-app/"), "{output}");
+    let (status, output) = run(&["doctor", "--pid", "999999999"], []).await;
+    assert_eq!(status, 64, "{output}");
+    assert!(output.contains("--pid 999999999: there is no such process"), "{output}");
+    if !can_run("root and unshare(1)", &["unshare", "--mount", "true"]) {
+        return;
+    }
+    let elsewhere =
+        Process::start("/usr/bin/unshare", &["--mount", "/bin/sleep", "600"], world.env()).unwrap();
+    let id = elsewhere.id().unwrap();
+    // Until unshare(1) has become sleep(1), and has its own mounts.
+    let mounts = |of: &str| fs::read_link(format!("/proc/{of}/ns/mnt")).unwrap();
+    while mounts(&id.to_string()) == mounts("self") {
+        tokio::task::yield_now().await;
+    }
+    let (status, output) = run(&["doctor", "--json", "--pid", &id.to_string()], []).await;
+    assert_eq!(status, 0, "{output}");
+    assert!(output.contains(&format!("/proc/{id}/root/")), "{output}");
 }

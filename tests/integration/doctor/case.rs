@@ -8,6 +8,21 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use support::sts::Fault;
 
+/// In the order of the report.
+const CHECKS: [&str; 11] = [
+    "environment",
+    "sdk-chain",
+    "token-file",
+    "token",
+    "issuer",
+    "network",
+    "exchange",
+    "trust-policy",
+    "identity",
+    "sidecar",
+    "node-metadata",
+];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
@@ -27,7 +42,7 @@ pub(super) struct Case {
     pub(super) setup: Vec<Setup>,
     #[serde(default)]
     pub(super) environment: Environment,
-    /// The variables of another process, which `--pid` names.
+    /// The variables of another process, which `--against` names.
     #[serde(default)]
     pub(super) process: Option<BTreeMap<String, String>>,
     #[serde(default)]
@@ -119,6 +134,16 @@ impl Case {
         Self { directory: directory.to_owned(), ..case }
     }
 
+    pub(super) fn fails(&self) -> bool {
+        !self.expect.fails.is_empty()
+    }
+
+    /// Where the first check that fails stands in the report.
+    pub(super) fn first_check(&self) -> Option<usize> {
+        let check = self.expect.fails.first()?.split(' ').next()?;
+        CHECKS.iter().position(|name| *name == check)
+    }
+
     /// Its row of the table for people.
     pub(super) fn row(&self) -> String {
         let code = |text: &String| format!("`{text}`");
@@ -126,8 +151,8 @@ impl Case {
         let causes = if self.expect.causes.is_empty() { "—".to_owned() } else { list(&self.expect.causes) };
         format!(
             "| {} | {} | {causes} | … {} … |\n",
-            self.situation,
             list(&self.expect.fails),
+            self.situation,
             self.expect.mend.replace('|', "\\|")
         )
     }

@@ -71,7 +71,7 @@ impl Report {
                 mistakes.push(format!("no remark {code}"));
             }
         }
-        let at = lines.iter().find_map(|line| line["difference"]["at"].as_u64());
+        let at = lines.iter().find_map(|line| line["difference"]["alike"].as_u64());
         if expected.differs_at.is_some() && at != expected.differs_at {
             mistakes.push(format!("differs at {at:?}"));
         }

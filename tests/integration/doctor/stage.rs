@@ -77,7 +77,7 @@ impl Stage {
         stage.env.retain(|name, _| !case.environment.unset.contains(name));
         stage.env.extend(set);
         if let Some(process) = process {
-            stage.arguments.extend(["--pid".to_owned(), process.id().unwrap().to_string()]);
+            stage.arguments.extend(["--against".to_owned(), process.id().unwrap().to_string()]);
             stage.held.process = Some(process);
         }
         stage
