@@ -9,7 +9,7 @@
 //! | `build` | makes the two binaries |
 //! | `pod` | issuer, token, an STS that speaks TLS; and the sidecar in it |
 //! | `nginx`, `load` | the rival, and wrk |
-//! | `requests`, `start`, `idle`, `roles`, `size` | the figures |
+//! | `requests`, `start`, `idle`, `roles`, `doctor`, `size` | the figures |
 //! | `process`, `machine` | what the kernel tells of a process, and of this machine |
 //! | `table` | the rows |
 //!
@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 
 mod build;
+mod doctor;
 mod idle;
 mod load;
 mod machine;
@@ -71,6 +72,7 @@ enum Part {
     Start,
     Idle,
     Roles,
+    Doctor,
     Size,
 }
 
@@ -114,6 +116,9 @@ fn run(arguments: &Arguments) -> Result<Table> {
         }
         if arguments.wants(Part::Roles) {
             roles::measure(&variants, &mut table).await?;
+        }
+        if arguments.wants(Part::Doctor) {
+            doctor::measure(&variants, &mut table).await?;
         }
         if arguments.wants(Part::Size) {
             size::measure(&variants, arguments.cold, &mut table)?;
