@@ -41,6 +41,7 @@ mod yaml;
 
 pub use authorization::Authorization;
 pub use authorization::AuthorizationFile;
+pub(crate) use aws::STATIC_KEYS_IGNORED;
 pub(crate) use duration::check_session_duration;
 pub use log::Log;
 pub use log::LogFormat;
@@ -52,6 +53,7 @@ pub use net_init::NetInit;
 pub use net_init::parse_net_init;
 pub use parser::Flags;
 pub(crate) use parser::nearest_of;
+pub(crate) use proxy::PROXIES;
 pub use role::Chain;
 pub use role::CredentialsEndpoint;
 pub use role::ExternalId;
@@ -71,6 +73,7 @@ pub use types::SessionName;
 pub(crate) use types::format_duration;
 pub(crate) use upstream::is_never_passed_on;
 pub(crate) use upstream::is_path_byte;
+pub(crate) use url::Place;
 pub use webhook::Webhook;
 pub use webhook::parse_webhook;
 

@@ -174,7 +174,6 @@ pub const KUBERNETES_TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/servicea
 pub const ENV_KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
 /// What SDKs ask in place of IMDS's own address.
 pub const ENV_EC2_METADATA_SERVICE_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
-pub const ENV_ENDPOINT_URL_IAM: &str = "AWS_ENDPOINT_URL_IAM";
 pub const ENV_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 pub const ENV_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 pub const ENV_PROFILE: &str = "AWS_PROFILE";

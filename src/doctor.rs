@@ -42,7 +42,7 @@ mod node;
 pub mod process;
 mod sdk;
 mod sidecar;
-mod sts;
+mod status;
 mod text;
 mod token;
 mod token_file;
@@ -51,9 +51,7 @@ mod trust;
 pub use facts::Asked;
 pub use facts::Outcome;
 pub use facts::Policy;
-pub use finding::Cause;
-pub use finding::Check;
-pub use finding::Finding;
+use finding::Finding;
 
 /// What `--json` prints is of this schema; it grows when a field changes its meaning.
 const SCHEMA: u32 = 1;
@@ -79,53 +77,54 @@ pub async fn examine(
     obtain: impl AsyncFnOnce() -> Outcome,
 ) -> Report {
     let started = clock.steady();
-    let facts = Facts::gather(asked, strings, clock);
+    let facts = Facts::gather(asked, strings, clock).await;
     let given = asked.trust_policy.as_ref();
     let mut findings = environment::check(&facts);
     findings.extend(sdk::check(&facts));
     findings.extend(token_file::check(&facts));
     if asked.offline {
         findings.extend(token::check(&facts, None));
-        findings.extend(trust::check(&facts, given).map(|trust| trust.findings).unwrap_or_default());
+        findings.extend(given.map(|policy| trust::check(&facts, policy).findings).unwrap_or_default());
     } else {
-        let sts = facts.sts(clock).await;
-        let exchange = async {
-            let outcome = if facts.can_exchange() { obtain().await } else { Outcome::NotTried };
-            let fetched = async {
-                match asked.fetch_trust_policy {
-                    true => Some(fetch::policy(&facts, sts.as_ref().ok(), &outcome, clock).await),
-                    false => None,
-                }
-            };
-            let (identity, fetched) = join!(identity::check(&facts, sts.as_ref(), &outcome, clock), fetched);
-            (outcome, identity, fetched.transpose())
-        };
         let (network, issuer, (outcome, identity, fetched), sidecar, node) = join!(
-            network::check(&facts, sts.as_ref(), clock),
-            issuer::check(&facts, sts.as_ref().ok()),
-            exchange,
+            network::check(&facts, clock),
+            issuer::check(&facts),
+            exchanged(&facts, clock, obtain),
             sidecar::check(&facts),
             node::check(&facts),
         );
         findings.extend(token::check(&facts, network.sts_time));
-        let (fetched, not_fetched) = match fetched {
-            Ok(fetched) => (fetched, None),
-            Err(finding) => (None, Some(finding)),
+        let trust = match fetched {
+            Some(Err(finding)) => Some(Trust::from(finding)),
+            Some(Ok(policy)) => Some(trust::check(&facts, &policy)),
+            None => given.map(|policy| trust::check(&facts, policy)),
         };
-        let mut trust = trust::check(&facts, fetched.as_ref().or(given));
-        if let (Some(trust), Outcome::Held(_)) = (&mut trust, &outcome) {
-            trust.although_let_in();
-        }
-        if let Some(finding) = not_fetched {
-            trust = Some(Trust { findings: vec![finding], answer: None, is_same_role: false });
-        }
+        let trust = trust.map(|trust| trust.beside(&outcome));
         findings.extend(exchange::check(&facts, &outcome, &issuer, &network, trust.as_ref()));
-        let of_trust = trust.map(|trust| trust.findings).unwrap_or_default();
-        let network = network.findings;
-        findings.extend([issuer.findings, network, identity, sidecar, node, of_trust].into_iter().flatten());
+        let trust = trust.map(|trust| trust.findings).unwrap_or_default();
+        findings.extend(
+            [issuer.findings, network.findings, identity, sidecar, node, trust].into_iter().flatten(),
+        );
     }
     findings.sort_by_key(|finding| finding.check);
     Report::new(findings, asked.offline, clock.steady() - started)
+}
+
+/// The exchange, and what its credentials are good for.
+async fn exchanged(
+    facts: &Facts<'_>,
+    clock: &Clock,
+    obtain: impl AsyncFnOnce() -> Outcome,
+) -> (Outcome, Vec<Finding>, Option<Result<Policy, Box<Finding>>>) {
+    let outcome = if facts.can_exchange() { obtain().await } else { Outcome::NotTried };
+    let fetched = async {
+        match facts.asked.fetch_trust_policy {
+            true => Some(fetch::policy(facts, &outcome, clock).await),
+            false => None,
+        }
+    };
+    let (identity, fetched) = join!(identity::check(facts, &outcome, clock), fetched);
+    (outcome, identity, fetched)
 }
 
 impl Report {

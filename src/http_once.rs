@@ -1,4 +1,5 @@
-//! One request over plain HTTP, on a connection of its own: bounded in size here, in time by whoever asks.
+//! One request over plain HTTP, on a connection of its own: bounded in size here and, but for connecting, in time by whoever
+//! asks.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -30,9 +31,12 @@ pub struct Reply {
 
 /// Why there is none.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-pub enum NoReply {
+pub enum SendError {
+    /// Nobody is there.
     #[error("{0}")]
-    Unreachable(String),
+    NotConnected(String),
+    #[error("{0}")]
+    Broken(String),
     #[error("does not speak HTTP")]
     NotHttp,
     #[error("said more than {} KiB", .0 / 1024)]
@@ -44,24 +48,24 @@ pub async fn send(
     address: SocketAddr,
     request: Request<Empty<Bytes>>,
     max_body: usize,
-) -> Result<Reply, NoReply> {
-    let unreachable = |error: hyper::Error| NoReply::Unreachable(error.to_string());
+) -> Result<Reply, SendError> {
+    let broken = |error: hyper::Error| SendError::Broken(error.to_string());
     let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-        Ok(connected) => connected.map_err(|error| NoReply::Unreachable(error.to_string()))?,
-        Err(_) => return Err(NoReply::Unreachable("no connection within 2 s".to_owned())),
+        Ok(connected) => connected.map_err(|error| SendError::NotConnected(error.to_string()))?,
+        Err(_) => return Err(SendError::NotConnected("no connection within 2 s".to_owned())),
     };
     let builder = http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).handshake(TokioIo::new(stream));
-    let (mut sender, connection) = builder.await.map_err(unreachable)?;
+    let (mut sender, connection) = builder.await.map_err(broken)?;
     let exchange = async {
         let response = sender
             .send_request(request)
             .await
-            .map_err(|error| if error.is_parse() { NoReply::NotHttp } else { unreachable(error) })?;
+            .map_err(|error| if error.is_parse() { SendError::NotHttp } else { broken(error) })?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, max_body).collect().await.map_err(|error| {
             match error.is::<LengthLimitError>() {
-                true => NoReply::TooLong(max_body),
-                false => NoReply::Unreachable("the answer ended before its end".to_owned()),
+                true => SendError::TooLong(max_body),
+                false => SendError::Broken("the answer ended before its end".to_owned()),
             }
         })?;
         Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() })

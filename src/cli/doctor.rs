@@ -22,12 +22,14 @@ use crate::config::Flags;
 use crate::config::env::Strings;
 use crate::config::parse_roles;
 use crate::config::quoted;
+use crate::config::settings::ROLES_FILE;
+use crate::contract::ENV_ROLES_FILE;
 use crate::contract::exit;
 use crate::doctor::Asked;
 use crate::doctor::Outcome;
 use crate::doctor::Policy;
 use crate::doctor::examine;
-use crate::doctor::process::environment_from_here;
+use crate::doctor::process::Target;
 use crate::file::ReadFileError;
 use crate::file::read_bounded;
 use crate::trust_policy::Document;
@@ -52,7 +54,7 @@ pub struct Doctor {
 /// How this program tells itself, started again with another process's variables.
 const OF_PID: &str = "of-pid";
 /// IAM's own limit is far below.
-const MAX_POLICY_BYTES: usize = 256 * 1024;
+const MAX_POLICY_BYTES: usize = 32 * 1024;
 
 pub(super) fn arguments() -> Vec<Arg> {
     let switch = |name: &'static str, help: &'static str| {
@@ -112,7 +114,9 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
     };
     let roles = parse_roles(&flags, strings).map(|((roles, name, _), warnings)| ((roles, name), warnings));
     let chosen = roles.as_ref().ok().map(|(chosen, _)| chosen.clone());
-    let asked = Asked { roles, offline, trust_policy, fetch_trust_policy, sdk, against, pid: of_pid };
+    let has_roles_file = flags.names(&ROLES_FILE) || strings.var(ENV_ROLES_FILE).ok().flatten().is_some();
+    let asked =
+        Asked { roles, has_roles_file, offline, trust_policy, fetch_trust_policy, sdk, against, pid: of_pid };
     let obtained = async || {
         let Some((roles, name)) = chosen else { return Outcome::NotTried };
         match obtain(roles, &name, clock.clone()).await {
@@ -139,28 +143,33 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
     report.exit_status()
 }
 
-/// Starts this program again with the variables of that process: whatever reads the environment, the AWS SDK too, then sees
-/// what the application sees. Comes back only with the reason why it could not.
+/// Starts this program again as that process's user, with its variables: whatever reads the environment, the AWS SDK too,
+/// then sees what the application sees, and may read and send no more than it may. Comes back only with the reason why it
+/// could not.
 fn become_like(pid: u32, doctor: &Doctor) -> String {
-    let variables = match environment_from_here(pid) {
-        Ok(variables) => variables,
-        Err(ReadFileError::Missing) => return "there is no such process here. In an ephemeral container, --target=CONTAINER shows the application's".to_owned(),
+    let target = match Target::of(pid) {
+        Ok(target) => target,
+        Err(ReadFileError::Missing) => {
+            return "there is no such process here. In an ephemeral container, --target=CONTAINER shows the application's"
+                .to_owned();
+        }
         Err(error) => return format!("its variables: {error}. It takes the same user, or root"),
     };
     let mut command = Command::new("/proc/self/exe");
-    command.env_clear().envs(variables).arg("doctor").args(doctor.flags.arguments());
+    command.env_clear().envs(target.variables.iter().cloned()).arg("doctor").args(doctor.flags.arguments());
     command.arg(format!("--{OF_PID}={pid}"));
     if let Some(path) = &doctor.trust_policy {
         command.arg("--trust-policy").arg(path);
     }
     command.args(doctor.sdk.iter().map(|sdk| format!("--sdk={sdk}")));
     command.args(doctor.against.iter().map(|pid| format!("--against={pid}")));
-    let switches = [
-        ("fetch-trust-policy", doctor.fetch_trust_policy),
-        ("offline", doctor.offline),
-        ("json", doctor.json),
-    ];
+    let is_offline = doctor.offline || target.is_foreign_root();
+    let switches =
+        [("fetch-trust-policy", doctor.fetch_trust_policy), ("offline", is_offline), ("json", doctor.json)];
     command.args(switches.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| format!("--{name}")));
+    if let Err(error) = target.become_its_user() {
+        return format!("its user cannot be taken on: {error}");
+    }
     format!("the program could not start itself again: {}", command.exec())
 }
 
@@ -168,8 +177,11 @@ fn read(path: &Path) -> Result<Policy, String> {
     let shown = quoted(&path.to_string_lossy());
     let bytes = if path.as_os_str() == "-" {
         let mut bytes = Vec::new();
-        let read = io::stdin().lock().take(MAX_POLICY_BYTES as u64).read_to_end(&mut bytes);
+        let read = io::stdin().lock().take(MAX_POLICY_BYTES as u64 + 1).read_to_end(&mut bytes);
         read.map_err(|error| format!("{shown}: {error}"))?;
+        if bytes.len() > MAX_POLICY_BYTES {
+            return Err(format!("{shown}: {}", ReadFileError::TooLong(MAX_POLICY_BYTES)));
+        }
         bytes
     } else {
         read_bounded(path, MAX_POLICY_BYTES).map_err(|error| format!("{shown}: {error}"))?.to_vec()

@@ -40,6 +40,8 @@ use crate::contract::ENV_POD_NAME;
 use crate::contract::ENV_POD_NAMESPACE;
 use crate::contract::ENV_SERVICE_ACCOUNT;
 
+/// The code of keys in the environment, which are not used here.
+pub(crate) const STATIC_KEYS_IGNORED: &str = "StaticKeysIgnored";
 const STATIC_KEYS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 /// What is left of a session at the refresh, at the least, below which these clients fetch again and again.
@@ -293,6 +295,6 @@ fn warn_of_static_keys(parser: &mut Parser<'_>) {
              and not the role",
             if set.len() == 1 { format!("{} is", set[0]) } else { format!("{} are", set.join(", ")) }
         );
-        parser.warn("StaticKeysIgnored", message);
+        parser.warn(STATIC_KEYS_IGNORED, message);
     }
 }

@@ -48,6 +48,11 @@ impl Flags {
         self
     }
 
+    /// Whether this setting is among them.
+    pub fn names(&self, setting: &Setting) -> bool {
+        self.0.contains_key(setting.name())
+    }
+
     /// As they are written on a command line.
     pub fn arguments(&self) -> Vec<String> {
         self.0.values().map(|(flag, value)| format!("--{flag}={value}")).collect()

@@ -9,7 +9,7 @@ use crate::config::settings::NO_PROXY;
 use crate::config::url::parse_proxy;
 
 /// What it looks at; each has its name in lower case too.
-const PROXIES: [&str; 6] =
+pub(crate) const PROXIES: [&str; 6] =
     ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 const NO_PROXIES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 

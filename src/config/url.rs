@@ -1,7 +1,9 @@
 //! URLs as settings hold them: of an STS endpoint, of a proxy. Their form alone; nothing is resolved.
 
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
+use std::net::SocketAddr;
 
 use crate::config::mistake::Reason;
 use crate::config::mistake::quoted;
@@ -18,6 +20,57 @@ impl Target {
     pub(super) fn is_loopback(&self) -> bool {
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    }
+}
+
+/// Where `http(s)://HOST[:PORT][/PATH]` leads, for who goes there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Place {
+    pub(crate) is_https: bool,
+    /// Without brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// With its slash, and the query if there is one.
+    pub(crate) path: String,
+}
+
+impl Place {
+    pub(crate) fn of(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let is_https = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let authority = authority(rest);
+        let name = host(authority).ok()?;
+        let port = authority[name.len()..].strip_prefix(':').and_then(|port| port.parse().ok());
+        let path = &rest[authority.len()..];
+        Some(Self {
+            is_https,
+            host: name.trim_matches(['[', ']']).to_owned(),
+            port: port.unwrap_or(if is_https { 443 } else { 80 }),
+            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+        })
+    }
+
+    /// Without a user, a password or a query, whatever was written.
+    pub(crate) fn shown(&self) -> String {
+        let scheme = if self.is_https { "https" } else { "http" };
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let usual = if self.is_https { 443 } else { 80 };
+        let port = if self.port == usual { String::new() } else { format!(":{}", self.port) };
+        let path = self.path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+        format!("{scheme}://{host}{port}{path}")
+    }
+
+    /// None where the host is a name that would have to be looked up.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        let ip = match self.host.as_str() {
+            "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            host => host.parse().ok()?,
+        };
+        Some(SocketAddr::new(ip, self.port))
     }
 }
 
@@ -123,6 +176,25 @@ fn hide_password(text: &str, reason: Reason) -> Reason {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_has_a_host_a_port_and_a_path() {
+        for (url, host, port, path, address) in [
+            ("http://127.0.0.1:9911/v1/credentials", "127.0.0.1", 9911, "/v1/credentials", "127.0.0.1:9911"),
+            ("http://[::1]/x?y", "::1", 80, "/x?y", "[::1]:80"),
+            ("http://localhost:1", "localhost", 1, "/", "127.0.0.1:1"),
+            ("https://sts.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com", 443, "/", ""),
+        ] {
+            let place = Place::of(url).unwrap();
+            assert_eq!((place.host.as_str(), place.port, place.path.as_str()), (host, port, path), "{url}");
+            let shown = place.address().map(|address| address.to_string()).unwrap_or_default();
+            assert_eq!(shown, address, "{url}");
+        }
+        let shown = |url: &str| Place::of(url).map(|place| place.shown());
+        assert_eq!(shown("http://[::1]:80/x?key=1").as_deref(), Some("http://[::1]/x"));
+        assert_eq!(shown("https://user:secret@host"), None);
+        assert!(Place::of("sts.amazonaws.com").is_none() && Place::of("ftp://x").is_none());
+    }
 
     #[test]
     fn takes_what_an_sdk_takes() {

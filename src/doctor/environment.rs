@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use crate::config::Place;
+use crate::config::STATIC_KEYS_IGNORED;
+use crate::contract::CONTAINER_ADDRESSES;
 use crate::contract::EKS_TOKEN_FILE;
 use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
@@ -22,6 +25,8 @@ use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
 
 const LOOKED_AT: &str = "the AWS_ and IRSA_SIDECAR_ variables";
+const PASS_ON: &str = "Whatever started this process took them away: sudo, su -, env -i, a supervisor or a shell script. Have it pass AWS_* \
+                       on (sudo --preserve-env, su without -).";
 /// Those that say where credentials come from.
 const SOURCES: [&str; 4] = [
     ENV_ROLE_ARN,
@@ -33,7 +38,7 @@ const SOURCES: [&str; 4] = [
 const TOLD_HERE: [&str; 3] = [ENV_ROLE_ARN, ENV_WEB_IDENTITY_TOKEN_FILE, ENV_CONTAINER_CREDENTIALS_FULL_URI];
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    let mut findings = vec![sources(facts)];
+    let mut findings: Vec<Finding> = sources(facts).into_iter().collect();
     findings.extend(mistakes(facts));
     findings.extend(overridden(facts));
     findings.extend(static_keys(facts));
@@ -41,7 +46,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     findings.extend(proxy(facts));
     if let Ok((_, warnings)) = &facts.asked.roles {
         // It is told as what it does to the application.
-        let others = warnings.iter().filter(|warning| warning.code != "StaticKeysIgnored");
+        let others = warnings.iter().filter(|warning| warning.code != STATIC_KEYS_IGNORED);
         findings.extend(others.map(|warning| {
             Check::Environment.finding(Warning, warning.code, LOOKED_AT, warning.message.clone())
         }));
@@ -50,16 +55,19 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 /// Where credentials are to come from, or why nothing says so.
-fn sources(facts: &Facts<'_>) -> Finding {
+fn sources(facts: &Facts<'_>) -> Option<Finding> {
     let (role, token) = (facts.var(ENV_ROLE_ARN), facts.var(ENV_WEB_IDENTITY_TOKEN_FILE));
     let broken = |code, found: &str| Check::Environment.finding(Broken, code, LOOKED_AT, found);
-    match (role, token) {
+    Some(match (role, token) {
         (Some(_), Some(token)) => {
             let whose = facts.asked.pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
             let who = if token == EKS_TOKEN_FILE { ", as the EKS webhook sets them" } else { "" };
-            Check::Environment.fine(LOOKED_AT, format!("{ENV_ROLE_ARN} and {ENV_WEB_IDENTITY_TOKEN_FILE} are set{whose}{who}."))
+            let found = format!("{ENV_ROLE_ARN} and {ENV_WEB_IDENTITY_TOKEN_FILE} are set{whose}{who}.");
+            Check::Environment.fine(LOOKED_AT, found)
         }
-        _ if facts.asked.roles.is_ok() && facts.pod_identity().is_none() => {
+        _ if facts.asked.has_roles_file => {
+            // What is wrong with the file is told as what it is.
+            facts.asked.roles.as_ref().ok()?;
             Check::Environment.fine(LOOKED_AT, "The roles file says where credentials come from.")
         }
         (None, None) if facts.has_endpoint() => endpoint(facts),
@@ -74,17 +82,21 @@ fn sources(facts: &Facts<'_>) -> Finding {
                  eks.amazonaws.com/role-arn; or mount a projected token and name its path in AWS_WEB_IDENTITY_TOKEN_FILE.",
             )
         }
-    }
+    })
 }
 
 fn endpoint(facts: &Facts<'_>) -> Finding {
-    let found = match facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI) {
-        Some(uri) if uri.contains("169.254.170.23") || uri.contains("fd00:ec2::23") => {
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI names the EKS Pod Identity Agent, as EKS sets it.".to_owned()
+    let uri = facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI);
+    let address = uri.as_deref().and_then(Place::of).and_then(|place| place.address());
+    let is_agents = address.is_some_and(|address| CONTAINER_ADDRESSES[1..].contains(&address.ip()));
+    let found = match uri {
+        Some(_) if is_agents => {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI names the EKS Pod Identity Agent, as EKS sets it."
         }
-        Some(_) => "AWS_CONTAINER_CREDENTIALS_FULL_URI names an endpoint in this pod, as irsa-sidecar's webhook sets it."
-            .to_owned(),
-        None => format!("{ENV_CONTAINER_CREDENTIALS_RELATIVE_URI} names a path on 169.254.170.2, as for ECS."),
+        Some(_) => {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI names an endpoint in this pod, as irsa-sidecar's webhook sets it."
+        }
+        None => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI names a path on 169.254.170.2, as for ECS.",
     };
     Check::Environment.fine(LOOKED_AT, found)
 }
@@ -97,19 +109,13 @@ fn nothing(facts: &Facts<'_>) -> Finding {
     {
         let found =
             format!("Process {pid} has the variables that name a role or an endpoint; this one does not.");
-        return broken("VariablesRemoved", found).mend(
-            "Whatever started this process took them away: sudo, su -, env -i, a supervisor or a shell script. Have it pass \
-             AWS_* on (sudo --preserve-env, su without -).",
-        );
+        return broken("VariablesRemoved", found).mend(PASS_ON);
     }
     if Path::new(EKS_TOKEN_FILE).exists() {
         let found = format!(
             "The EKS webhook has prepared this pod ({EKS_TOKEN_FILE} is there), and its variables are gone."
         );
-        return broken("VariablesRemoved", found).mend(
-            "Whatever started this process took them away: sudo, su -, env -i, a supervisor or a shell script. Have it pass \
-             AWS_* on.",
-        );
+        return broken("VariablesRemoved", found).mend(PASS_ON);
     }
     if facts.var(ENV_KUBERNETES_SERVICE_HOST).is_none() && !Path::new(KUBERNETES_TOKEN_FILE).exists() {
         let found = "Nothing says where credentials come from, and this is no pod.".to_owned();
@@ -154,7 +160,12 @@ fn mistakes(facts: &Facts<'_>) -> Vec<Finding> {
     let Err(mistakes) = &facts.asked.roles else { return Vec::new() };
     // What is missing is told as the whole that it is part of.
     let is_told = |setting: &str| TOLD_HERE.contains(&setting);
-    let own_words = mistakes.iter().filter(|mistake| mistake.value.is_some() || !is_told(&mistake.setting));
+    // An application's endpoint is judged as SDKs judge it, by the check sidecar.
+    let is_the_applications = |setting: &str| facts.is_client() && setting.starts_with("AWS_CONTAINER_");
+    let own_words = mistakes
+        .iter()
+        .filter(|mistake| mistake.value.is_some() || !is_told(&mistake.setting))
+        .filter(|mistake| !is_the_applications(&mistake.setting));
     own_words
         .map(|mistake| {
             let value = mistake.value.as_deref().map(|value| format!(" {value}")).unwrap_or_default();
@@ -197,7 +208,7 @@ fn overridden(facts: &Facts<'_>) -> Option<Finding> {
 
 fn static_keys(facts: &Facts<'_>) -> Option<Finding> {
     facts.var(ENV_ACCESS_KEY_ID)?;
-    if facts.asked.fetch_trust_policy {
+    if facts.has_operators_keys() {
         let found = "The keys in the environment are taken for an operator's, with which IAM is asked (--fetch-trust-policy).";
         return Some(Check::Environment.finding(Note, "StaticKeysUsed", ENV_ACCESS_KEY_ID, found));
     }
@@ -220,13 +231,14 @@ fn profile(facts: &Facts<'_>) -> Option<Finding> {
 
 /// Old SDKs send whatever has an HTTP URL to the proxy, loopback too.
 fn proxy(facts: &Facts<'_>) -> Option<Finding> {
-    let endpoint = facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI)?;
+    let host = Place::of(&facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI)?)?.host;
     let name = ["HTTP_PROXY", "http_proxy"].into_iter().find(|name| facts.var(name).is_some())?;
-    let host = endpoint.split_once("://")?.1.split(['/', ':']).next()?.to_owned();
+    // A network, as in 127.0.0.0/8, may have it or not: that is left to whoever reads it.
+    let fits = |entry: &str| entry == "*" || entry == host || entry.contains('/');
     let excepted = ENV_NO_PROXY
         .iter()
         .filter_map(|name| facts.var(name))
-        .any(|list| list.split(',').map(str::trim).any(|entry| entry == "*" || entry == host));
+        .any(|list| list.split(',').any(|entry| fits(entry.trim().trim_matches(['[', ']']))));
     let found = format!(
         "{name} is set, and NO_PROXY does not name {host}: some SDKs ask the proxy for the credentials."
     );

@@ -14,11 +14,10 @@ use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::issuer::Issuer;
 use crate::doctor::network::Network;
-use crate::doctor::sts::is_unreached;
-use crate::doctor::token_file;
 use crate::doctor::trust::Trust;
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
+use crate::token::Claims;
 use crate::trust_policy::Answer;
 
 const LOOKED_AT: &str = "AssumeRoleWithWebIdentity";
@@ -32,7 +31,7 @@ pub(super) fn check(
 ) -> Vec<Finding> {
     match outcome {
         Outcome::Held(_) => {
-            let mut findings = vec![Check::Exchange.fine(looked_at(facts), "STS gave credentials.")];
+            let mut findings = vec![Check::Exchange.fine(looked_at(facts), "It gave credentials.")];
             findings.extend(narrowed(facts));
             findings
         }
@@ -51,11 +50,12 @@ pub(super) fn check(
 }
 
 fn looked_at(facts: &Facts<'_>) -> String {
-    let arn = facts.role().and_then(|role| role.arn());
-    match (arn, facts.pod_identity()) {
+    let role = facts.role();
+    let call = if role.is_some_and(|role| role.from().is_some()) { "AssumeRole" } else { LOOKED_AT };
+    match (role.and_then(|role| role.arn()), facts.pod_identity()) {
+        (Some(arn), None) => format!("{call} of {arn}"),
         (_, Some(pod_identity)) => pod_identity.endpoint.to_string(),
-        (Some(arn), None) => format!("{LOOKED_AT} of {arn}"),
-        (None, None) => LOOKED_AT.to_owned(),
+        (None, None) => call.to_owned(),
     }
 }
 
@@ -78,16 +78,22 @@ fn refused(
     trust: Option<&Trust>,
 ) -> Finding {
     let is_origin =
-        facts.web_identity().is_some() && facts.role().is_some_and(|meant| meant.from().is_none());
+        facts.origin().is_some_and(|origin| origin.name == role) && facts.web_identity().is_some();
+    let is_chained = facts.role_named(role).is_some_and(|role| role.from().is_some());
     let request =
         error.reply.request_id.as_deref().map(|id| format!(" (request id {id})")).unwrap_or_default();
-    let place = if is_origin { String::new() } else { format!("Role {role}: ") };
+    let is_meant = facts.role().is_some_and(|meant| meant.name == role);
+    let place = if is_meant { String::new() } else { format!("Role {role}: ") };
     let found = format!("{place}{}{request}.", error.message);
     let finding = |code| Check::Exchange.finding(Broken, code, looked_at(facts), found.clone());
     if is_unreached(error) && network.is_broken() {
         return finding(error.code()).mend("Mend the way to STS first: see network above.");
     }
-    let mut causes = if is_origin { causes(facts, error, issuer, trust) } else { Vec::new() };
+    let mut causes = match error.kind {
+        _ if is_origin => causes(facts, error, issuer, network, trust),
+        ErrorKind::AccessDenied if is_chained => denied_in_chain(),
+        _ => Vec::new(),
+    };
     match causes.len() {
         0 => finding(error.code()).mend(error.mend()),
         // What the answer itself says.
@@ -101,7 +107,13 @@ fn refused(
     }
 }
 
-fn causes(facts: &Facts<'_>, error: &ExchangeError, issuer: &Issuer, trust: Option<&Trust>) -> Vec<Cause> {
+fn causes(
+    facts: &Facts<'_>,
+    error: &ExchangeError,
+    issuer: &Issuer,
+    network: &Network,
+    trust: Option<&Trust>,
+) -> Vec<Cause> {
     let said = |words: &str| error.message.contains(words);
     let only = |code, what: &str, mend: &str| vec![Cause::new(code, what, mend, "")];
     match error.kind {
@@ -131,7 +143,9 @@ fn causes(facts: &Facts<'_>, error: &ExchangeError, issuer: &Issuer, trust: Opti
             unreachable_for_sts(),
         ],
         ErrorKind::ExpiredToken => {
-            let what = match token_file::is_overdue(facts) {
+            let now = network.sts_time.unwrap_or(facts.now);
+            let has_expired = facts.claims().and_then(Claims::expires_at).is_some_and(|at| at <= now);
+            let what = match has_expired {
                 true => "The token in the file has expired, and nobody has renewed it.",
                 false => "STS takes the token for expired: compare its clock with this node's.",
             };
@@ -225,6 +239,38 @@ fn denied(facts: &Facts<'_>, trust: Option<&Trust>) -> Vec<Cause> {
     causes
 }
 
+/// `AssumeRole` by the role before: both sides must allow it, and AWS says no more.
+fn denied_in_chain() -> Vec<Cause> {
+    vec![
+        Cause::new(
+            "ChainNotTrusted",
+            "The role's trust policy does not let the role before it in, or wants an external id, tags or a source identity that \
+             are not sent.",
+            "Set what irsa-sidecar trust-policy --from-role ARN prints; tags need sts:TagSession, a source identity \
+             sts:SetSourceIdentity.",
+            "aws iam get-role of this role: AssumeRolePolicyDocument",
+        ),
+        Cause::new(
+            "ChainNotPermitted",
+            "The role before it has no policy that allows sts:AssumeRole on this one.",
+            "Attach the policy that irsa-sidecar trust-policy --from-role ARN names at its end.",
+            "aws iam simulate-principal-policy, or the policies of the role before",
+        ),
+        Cause::new(
+            "RoleMissing",
+            "There is no role under this ARN.",
+            "Correct role_arn of this step in the roles file.",
+            "aws iam get-role in that account",
+        ),
+        Cause::new(
+            "OrganizationPolicyDenies",
+            "A service control policy or a resource control policy of either account's organization forbids the call.",
+            "Have the organization's administrators allow sts:AssumeRole for this role.",
+            "the event in CloudTrail, in either account",
+        ),
+    ]
+}
+
 fn no_provider(facts: &Facts<'_>) -> Vec<Cause> {
     let account = facts
         .web_identity()
@@ -309,4 +355,15 @@ fn signature() -> Vec<Cause> {
             "the check token-file above",
         ),
     ]
+}
+
+/// Whether nobody at STS's place has answered.
+fn is_unreached(error: &ExchangeError) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::CertificateUntrusted
+            | ErrorKind::ConnectionFailed
+            | ErrorKind::NameNotResolved
+            | ErrorKind::TimedOut
+    )
 }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use crate::clock::Clock;
 use crate::config::Mistakes;
+use crate::config::Place;
 use crate::config::PodIdentity;
 use crate::config::Role;
 use crate::config::Roles;
@@ -14,10 +15,10 @@ use crate::config::WebIdentity;
 use crate::config::env::NotUnicode;
 use crate::config::env::Strings;
 use crate::config::env::Variables;
+use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_RELATIVE_URI;
-use crate::contract::ENV_ENDPOINT_URL;
-use crate::contract::ENV_ENDPOINT_URL_STS;
+use crate::contract::ENV_EC2_METADATA_DISABLED;
 use crate::contract::ENV_ROLE_ARN;
 use crate::contract::ENV_WEB_IDENTITY_TOKEN_FILE;
 use crate::credentials::Credentials;
@@ -30,13 +31,15 @@ use crate::token::Claims;
 use crate::token::ReadTokenError;
 use crate::token::Token;
 use crate::trust_policy::Document;
-use crate::trust_policy::NoPolicy;
+use crate::trust_policy::ParsePolicyError;
 
 /// What a person wants to know.
 #[allow(missing_debug_implementations)] // what it holds of the configuration may be secret
 pub struct Asked {
     /// The roles and the name of the one that is meant; or what is wrong with the settings.
     pub roles: Result<((Roles, String), Vec<Warning>), Mistakes>,
+    /// Whether a roles file is named, by flag or by variable.
+    pub has_roles_file: bool,
     pub offline: bool,
     /// The role's trust policy, where one is given.
     pub trust_policy: Option<Policy>,
@@ -76,13 +79,18 @@ pub(super) struct Facts<'a> {
     /// The environment of the application's process, where there is another that may be read.
     pub(super) other: Option<(u32, Variables)>,
     pub(super) token: Option<Result<Token, ReadTokenError>>,
+    pub(super) sts: Result<Sts, ResolveError>,
 }
 
+/// AWS's own endpoints, those in a VPC too, end so.
+const AWS_DOMAINS: [&str; 3] = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];
 /// The first process of a container.
 const FIRST: u32 = 1;
 
 impl<'a> Facts<'a> {
-    pub(super) fn gather(asked: &'a Asked, strings: &'a dyn Strings, clock: &Clock) -> Self {
+    pub(super) async fn gather(asked: &'a Asked, strings: &'a dyn Strings, clock: &Clock) -> Self {
+        let ca_bundle = asked.roles.as_ref().ok().and_then(|((roles, _), _)| roles.ca_bundle.clone());
+        let sts = Sts::resolve(ca_bundle, clock.clone()).await;
         let pid = asked.against.unwrap_or(FIRST);
         let is_other = pid != std::process::id() && asked.pid != Some(pid);
         // Where there is no such process, or its environment is nobody else's business, there is nothing to compare with.
@@ -92,7 +100,7 @@ impl<'a> Facts<'a> {
                 variables.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
             (pid, texts.collect())
         });
-        let mut facts = Self { asked, strings, now: clock.wall(), other, token: None };
+        let mut facts = Self { asked, strings, now: clock.wall(), other, token: None, sts };
         facts.token = facts.token_file().map(|path| Token::read(&path));
         facts
     }
@@ -112,8 +120,13 @@ impl<'a> Facts<'a> {
         roles.roles.iter().find(|role| role.name == *name)
     }
 
+    pub(super) fn role_named(&self, name: &str) -> Option<&Role> {
+        let ((roles, _), _) = self.asked.roles.as_ref().ok()?;
+        roles.roles.iter().find(|role| role.name == name)
+    }
+
     /// What it starts from, at the beginning of the chain.
-    fn origin(&self) -> Option<&Role> {
+    pub(super) fn origin(&self) -> Option<&Role> {
         let ((roles, _), _) = self.asked.roles.as_ref().ok()?;
         let mut role = self.role()?;
         while let Some(from) = role.from() {
@@ -141,25 +154,16 @@ impl<'a> Facts<'a> {
         if let Some(web_identity) = self.web_identity() {
             return Some(web_identity.token_file.clone());
         }
-        self.var(ENV_WEB_IDENTITY_TOKEN_FILE).filter(|path| !path.starts_with("eyJ")).map(PathBuf::from)
+        self.var(ENV_WEB_IDENTITY_TOKEN_FILE).filter(|path| !path.contains("eyJ")).map(PathBuf::from)
     }
 
     pub(super) fn claims(&self) -> Option<&Claims> {
         Some(self.token.as_ref()?.as_ref().ok()?.claims())
     }
 
-    /// Whether something names a token and a role, however wrong the rest is.
+    /// Whether SDKs are told of a token and a role, however wrong the rest is.
     pub(super) fn names_web_identity(&self) -> bool {
-        let by_variables =
-            self.var(ENV_ROLE_ARN).is_some() && self.var(ENV_WEB_IDENTITY_TOKEN_FILE).is_some();
-        by_variables || self.web_identity().is_some()
-    }
-
-    /// Whether the application is pointed at an endpoint and nothing else: a container beside the sidecar.
-    pub(super) fn is_client(&self) -> bool {
-        let has_web_identity =
-            self.var(ENV_ROLE_ARN).is_some() || self.var(ENV_WEB_IDENTITY_TOKEN_FILE).is_some();
-        !has_web_identity && self.has_endpoint()
+        self.var(ENV_ROLE_ARN).is_some() && self.var(ENV_WEB_IDENTITY_TOKEN_FILE).is_some()
     }
 
     pub(super) fn has_endpoint(&self) -> bool {
@@ -168,32 +172,53 @@ impl<'a> Facts<'a> {
             .any(|name| self.var(name).is_some())
     }
 
+    /// Whether this is an application's container, which is pointed at an endpoint and at nothing else.
+    pub(super) fn is_client(&self) -> bool {
+        let has_source =
+            [ENV_ROLE_ARN, ENV_WEB_IDENTITY_TOKEN_FILE].iter().any(|name| self.var(name).is_some());
+        !has_source && !self.asked.has_roles_file && self.has_endpoint()
+    }
+
+    /// Whether the credentials come from STS, or begin there.
+    pub(super) fn asks_sts(&self) -> bool {
+        match self.origin().map(|role| &role.source) {
+            Some(Source::PodIdentity(_)) => self.role().is_some_and(|role| role.from().is_some()),
+            Some(Source::WebIdentity(_) | Source::Chain(_)) => true,
+            None => !self.is_client(),
+        }
+    }
+
     /// Whether another STS than AWS's is asked.
     pub(super) fn has_own_sts(&self) -> bool {
-        [ENV_ENDPOINT_URL_STS, ENV_ENDPOINT_URL].iter().any(|name| self.var(name).is_some())
+        let is_awss = |host: &str| AWS_DOMAINS.iter().any(|domain| host.ends_with(domain));
+        self.sts
+            .as_ref()
+            .is_ok_and(|sts| !Place::of(sts.endpoint()).is_some_and(|place| is_awss(&place.host)))
     }
 
+    /// Keys in the environment are an operator's where IAM is to be asked with them, unless they are the application's own.
+    pub(super) fn has_operators_keys(&self) -> bool {
+        let keys = self.var(ENV_ACCESS_KEY_ID);
+        let are_the_applications = self.asked.pid.is_some() || keys == self.other_var(ENV_ACCESS_KEY_ID);
+        self.asked.fetch_trust_policy && keys.is_some() && !are_the_applications
+    }
+
+    /// Whether SDKs are told not to ask the metadata service; they take the word in any case.
+    pub(super) fn imds_is_off(&self) -> bool {
+        self.var(ENV_EC2_METADATA_DISABLED).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// An endpoint on loopback is the sidecar's: then it is the sidecar that has the credentials.
     pub(super) fn can_exchange(&self) -> bool {
         let has_token = self.web_identity().is_none() || matches!(self.token, Some(Ok(_)));
-        self.asked.roles.is_ok() && has_token && !self.is_own_client()
-    }
-
-    /// Whether the endpoint that would be asked is the sidecar's own: then the sidecar has the credentials.
-    pub(super) fn is_own_client(&self) -> bool {
-        self.pod_identity().is_some_and(|pod_identity| pod_identity.endpoint.address.ip().is_loopback())
-    }
-
-    pub(super) async fn sts(&self, clock: &Clock) -> Result<Sts, ResolveError> {
-        let ca_bundle = self.asked.roles.as_ref().ok().and_then(|((roles, _), _)| roles.ca_bundle.clone());
-        Sts::resolve(ca_bundle, clock.clone()).await
+        let is_own = self.pod_identity().is_some_and(|agent| agent.endpoint.address.ip().is_loopback());
+        self.asked.roles.is_ok() && has_token && !is_own
     }
 }
 
 impl Policy {
-    pub(super) fn of_iam(told: &IamRole) -> Result<Self, NoPolicy> {
-        let mut document = Document::parse_encoded(&told.trust_policy)?;
-        document.role_arn = Some(told.arn.clone());
-        document.longest_session = told.longest_session;
+    pub(super) fn of_iam(told: &IamRole) -> Result<Self, ParsePolicyError> {
+        let document = Document::of_role(&told.arn, told.longest_session, &told.trust_policy)?;
         Ok(Self { shown: format!("iam:GetRole of {}", told.arn), document })
     }
 }

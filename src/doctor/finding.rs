@@ -8,7 +8,7 @@ use crate::trust_policy::Verdict as Policy;
 /// The checks, in the order in which data flows.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Check {
+pub(super) enum Check {
     Environment,
     SdkChain,
     TokenFile,
@@ -25,7 +25,7 @@ pub enum Check {
 /// How bad it is. Broken is what stops the exchange, or a client in this environment, from working, and nothing else.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Severity {
+pub(super) enum Severity {
     /// It could not be looked at, or need not be.
     Skipped,
     Fine,
@@ -35,7 +35,7 @@ pub enum Severity {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Finding {
+pub(super) struct Finding {
     pub check: Check,
     pub severity: Severity,
     /// Stable.
@@ -53,7 +53,7 @@ pub struct Finding {
 
 /// One of several things that it can be.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Cause {
+pub(super) struct Cause {
     /// Stable.
     pub code: &'static str,
     pub what: String,
@@ -64,7 +64,7 @@ pub struct Cause {
 
 impl Check {
     /// As it is shown and named in JSON.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Environment => "environment",
             Self::SdkChain => "sdk-chain",
@@ -95,7 +95,7 @@ impl Check {
         looked_at: impl Into<String>,
         found: impl Into<String>,
     ) -> Finding {
-        let (looked_at, found) = (looked_at.into(), found.into());
+        let (looked_at, found) = (harmless(&looked_at.into()), harmless(&found.into()));
         Finding {
             check: self,
             severity,
@@ -112,7 +112,7 @@ impl Check {
 impl Finding {
     #[must_use]
     pub(super) fn mend(mut self, mend: impl Into<String>) -> Self {
-        self.mend = Some(mend.into());
+        self.mend = Some(harmless(&mend.into()));
         self
     }
 
@@ -142,6 +142,13 @@ impl Finding {
         }
         lines
     }
+}
+
+/// Whatever an answer, a claim or a variable holds, it cannot play with the terminal: neither by control characters nor by
+/// those that turn the direction of writing.
+pub(super) fn harmless(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !turns(*c)).collect()
 }
 
 impl Cause {

@@ -11,19 +11,15 @@ use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Warning;
-use crate::sts::client::ResolveError;
-use crate::sts::client::Sts;
 
 const LOOKED_AT: &str = "GetCallerIdentity";
 
-pub(super) async fn check(
-    facts: &Facts<'_>,
-    sts: Result<&Sts, &ResolveError>,
-    outcome: &Outcome,
-    clock: &Clock,
-) -> Vec<Finding> {
-    let (Outcome::Held(credentials), Ok(sts)) = (outcome, sts) else {
+pub(super) async fn check(facts: &Facts<'_>, outcome: &Outcome, clock: &Clock) -> Vec<Finding> {
+    let Outcome::Held(credentials) = outcome else {
         return vec![Check::Identity.skipped(LOOKED_AT, "There are no credentials to ask with.")];
+    };
+    let Ok(sts) = &facts.sts else {
+        return vec![Check::Identity.skipped(LOOKED_AT, "Nothing says where STS is: AWS_REGION is not set.")];
     };
     let timeline = Timeline::since(credentials.issued_at, clock.read());
     match sts.caller_identity(credentials, timeline).await {

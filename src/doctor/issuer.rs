@@ -21,15 +21,16 @@ pub(super) struct Issuer {
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
-pub(super) async fn check(facts: &Facts<'_>, sts: Option<&Sts>) -> Issuer {
+pub(super) async fn check(facts: &Facts<'_>) -> Issuer {
     let claims = facts.claims();
-    let (Some(issuer), Some(sts)) = (claims.and_then(|claims| claims.issuer()), sts) else {
+    let (Some(issuer), Some(sts)) = (claims.and_then(|claims| claims.issuer()), facts.sts.as_ref().ok())
+    else {
         return Issuer::unknown(Check::Issuer.skipped("the token's issuer", "There is no issuer to ask."));
     };
     let looked_at = format!("{}{DISCOVERY}", issuer.trim_end_matches('/'));
     // A token in the wrong hands must not send whoever runs this anywhere in clear.
-    if !issuer.starts_with("https://") && !facts.has_own_sts() {
-        return Issuer::unknown(Check::Issuer.skipped(looked_at, "Not asked: it is not https."));
+    if !is_asked(facts, issuer) || issuer.contains(['?', '#', '@']) {
+        return Issuer::unknown(Check::Issuer.skipped(looked_at, "Not asked: it is no plain https URL."));
     }
     let document = match fetch(sts, &looked_at).await {
         Ok(document) => document,
@@ -47,6 +48,13 @@ pub(super) async fn check(facts: &Facts<'_>, sts: Option<&Sts>) -> Issuer {
         findings.push(Check::Issuer.finding(Warning, "IssuerDiffers", looked_at.clone(), found).mend(mend));
     }
     let keys = text("jwks_uri").to_owned();
+    if !is_asked(facts, &keys) {
+        let found = format!("Its jwks_uri, {keys:?}, is no https URL: STS cannot fetch the keys.");
+        let mend =
+            "Start the API server with --service-account-jwks-uri=https://…, and publish the keys there.";
+        findings.push(Check::Issuer.finding(Warning, "JwksUriUnusable", looked_at, found).mend(mend));
+        return Issuer { findings, has_key: None };
+    }
     let kid = claims.and_then(|claims| claims.header.get("kid")).and_then(Value::as_str).unwrap_or_default();
     let has_key = match fetch(sts, &keys).await {
         Ok(set) => {
@@ -62,8 +70,17 @@ pub(super) async fn check(facts: &Facts<'_>, sts: Option<&Sts>) -> Issuer {
     Issuer { findings, has_key }
 }
 
+/// In clear only where the STS is one's own.
+fn is_asked(facts: &Facts<'_>, url: &str) -> bool {
+    url.starts_with("https://") || facts.has_own_sts() && url.starts_with("http://")
+}
+
 fn key(looked_at: &str, set: &Value, kid: &str) -> (Finding, bool) {
     let keys = set.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if kid.is_empty() {
+        let found = "The token does not say which key has signed it (kid).";
+        return (Check::Issuer.finding(Note, "TokenWithoutKeyId", looked_at, found), !keys.is_empty());
+    }
     let has_key = keys.iter().any(|key| key.get("kid").and_then(Value::as_str) == Some(kid));
     if has_key {
         let found = format!("The key that signed the token is published ({kid}, one of {}).", keys.len());

@@ -11,6 +11,8 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::clock::TOLERATED_SKEW;
 use crate::clock::skew;
+use crate::config::PROXIES;
+use crate::config::Place;
 use crate::credentials::rfc3339;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Cause;
@@ -21,7 +23,6 @@ use crate::doctor::finding::Severity::Warning;
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
 use crate::sts::client::ResolveError;
-use crate::sts::client::Sts;
 
 pub(super) struct Network {
     pub(super) findings: Vec<Finding>,
@@ -30,28 +31,35 @@ pub(super) struct Network {
 }
 
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
-const PROXIES: [&str; 6] =
-    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
-pub(super) async fn check(facts: &Facts<'_>, sts: Result<&Sts, &ResolveError>, clock: &Clock) -> Network {
-    if facts.is_client() {
+pub(super) async fn check(facts: &Facts<'_>, clock: &Clock) -> Network {
+    if !facts.asks_sts() {
         let why = "This container does not ask STS itself.";
         return Network::of(Check::Network.skipped("the way to STS", why));
     }
-    let sts = match sts {
+    let sts = match &facts.sts {
         Ok(sts) => sts,
         Err(error) => return Network::of(unresolved(error)),
     };
-    let endpoint = sts.endpoint().to_owned();
+    let Some(place) = Place::of(sts.endpoint()) else {
+        let found =
+            "The endpoint's URL cannot be used; it may hold a user and a password, which no endpoint takes.";
+        let finding =
+            Check::Network.finding(Broken, "EndpointUnusable", "AWS_ENDPOINT_URL_STS and the profile", found);
+        return Network::of(finding.mend("Write it as https://HOST[:PORT]."));
+    };
+    let endpoint = place.shown();
     let whom = format!("STS at {endpoint}");
-    let (seen, addresses) = tokio::join!(sts.look(&whom, &endpoint), addresses(&endpoint));
+    let (seen, addresses) = tokio::join!(sts.look(&whom, sts.endpoint()), addresses(&endpoint));
     let proxy = PROXIES.into_iter().find(|name| facts.var(name).is_some());
     match seen {
         Ok(seen) => {
+            let who = if seen.has_request_id { whom } else { format!("Something at {endpoint}") };
             let way = way(&endpoint, &addresses, proxy);
-            let mut network =
-                Network::of(Check::Network.fine(endpoint.clone(), format!("{whom} answers{way}.")));
-            if let Some(date) = seen.date {
+            let answers = format!("{who} answers{way}.");
+            let mut network = Network::of(Check::Network.fine(endpoint.clone(), answers));
+            // Whoever else answers may have any clock.
+            if let Some(date) = seen.date.filter(|_| seen.has_request_id) {
                 let now = clock.wall();
                 if skew(date, now) > TOLERATED_SKEW {
                     network.sts_time = Some(date);
@@ -91,13 +99,8 @@ fn clocks_apart(date: SystemTime, now: SystemTime) -> Finding {
 }
 
 async fn addresses(endpoint: &str) -> Vec<IpAddr> {
-    let Some((scheme, rest)) = endpoint.split_once("://") else { return Vec::new() };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let with_port = match authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
-        Some(_) => authority.to_owned(),
-        None => format!("{authority}:{}", if scheme == "https" { 443 } else { 80 }),
-    };
-    match timeout(LOOKUP_TIMEOUT, lookup_host(with_port)).await {
+    let Some(place) = Place::of(endpoint) else { return Vec::new() };
+    match timeout(LOOKUP_TIMEOUT, lookup_host((place.host.as_str(), place.port))).await {
         Ok(Ok(found)) => found.map(|address: SocketAddr| address.ip()).collect(),
         _ => Vec::new(),
     }
@@ -132,17 +135,14 @@ fn unreached(
     if !is_route {
         return Network::of(finding.mend(error.mend()));
     }
-    Network::of(finding.causes(causes(facts, endpoint, addresses)))
+    Network::of(finding.causes(causes(endpoint, addresses)))
 }
 
 /// Why packets to STS find no answer. What the name resolves to decides which is likeliest.
-fn causes(facts: &Facts<'_>, endpoint: &str, addresses: &[IpAddr]) -> Vec<Cause> {
-    let host = endpoint.split("://").nth(1).unwrap_or(endpoint);
+fn causes(endpoint: &str, addresses: &[IpAddr]) -> Vec<Cause> {
     let has_endpoint = addresses.first().copied().is_some_and(is_private);
     let mut causes = Vec::new();
-    if facts.var("AWS_STS_REGIONAL_ENDPOINTS").as_deref() == Some("legacy")
-        || host.starts_with("sts.amazonaws.com")
-    {
+    if Place::of(endpoint).is_some_and(|place| place.host == "sts.amazonaws.com") {
         causes.push(Cause::new(
             "GlobalEndpoint",
             "The global endpoint is asked, to which a VPC endpoint for STS does not lead.",

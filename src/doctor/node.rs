@@ -1,6 +1,5 @@
 //! The node's metadata service: where a pod reaches it, whatever finds no credentials before takes the node's.
 
-use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,7 +10,8 @@ use hyper::Request;
 use hyper::header::HOST;
 use tokio::time::timeout;
 
-use crate::contract::ENV_EC2_METADATA_DISABLED;
+use crate::config::Place;
+use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_EC2_METADATA_SERVICE_ENDPOINT;
 use crate::contract::HEADER_ERROR;
 use crate::contract::HEADER_METADATA_TOKEN;
@@ -24,6 +24,7 @@ use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
 use crate::http_once::Reply;
+use crate::http_once::SendError;
 use crate::http_once::send;
 
 const TOKEN_PATH: &str = "/latest/api/token";
@@ -38,15 +39,19 @@ const MEND: &str = "Set the nodes' HttpPutResponseHopLimit to 1 and HttpTokens t
 
 pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
     let given = facts.var(ENV_EC2_METADATA_SERVICE_ENDPOINT);
-    let looked_at = given.clone().unwrap_or_else(|| IMDS_ADDRESSES[0].to_string());
-    let is_off = facts.var(ENV_EC2_METADATA_DISABLED).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    if is_off && given.is_none() {
+    let place = given.as_deref().and_then(Place::of);
+    let looked_at = match (&given, &place) {
+        (Some(_), Some(place)) => place.shown(),
+        (Some(_), None) => ENV_EC2_METADATA_SERVICE_ENDPOINT.to_owned(),
+        (None, _) => IMDS_ADDRESSES[0].to_string(),
+    };
+    if facts.imds_is_off() {
         let why = "Not asked: AWS_EC2_METADATA_DISABLED=true, which all but boto 2, rusoto, s3cmd, s3fs, fog and GDAL obey.";
         return vec![Check::NodeMetadata.skipped(looked_at, why)];
     }
     let address = match &given {
         None => Some(SocketAddr::new(IMDS_ADDRESSES[0], LINK_LOCAL_PORT)),
-        Some(url) => address(url),
+        Some(_) => place.and_then(|place| place.address()),
     };
     let Some(address) = address else {
         let why = "Not asked: the host in AWS_EC2_METADATA_SERVICE_ENDPOINT is no address.";
@@ -57,14 +62,23 @@ pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
 
 async fn ask(facts: &Facts<'_>, address: SocketAddr, looked_at: String) -> Finding {
     let session = request(address, Method::PUT, TOKEN_PATH, None).await;
-    let token = session.as_ref().filter(|reply| reply.status == 200);
+    let token = session.ok().filter(|reply| reply.status == 200);
     let token = token.and_then(|reply| String::from_utf8(reply.body.to_vec()).ok());
-    let Some(roles) = request(address, Method::GET, ROLES_PATH, token.as_deref()).await else {
-        let found = "Out of reach, as it should be: no SDK can fall through to the node's role.";
-        return Check::NodeMetadata.fine(looked_at, found);
+    let roles = match request(address, Method::GET, ROLES_PATH, token.as_deref()).await {
+        Ok(roles) => roles,
+        Err(SendError::NotConnected(_)) => {
+            let found = "Out of reach, as it should be: no SDK can fall through to the node's role.";
+            return Check::NodeMetadata.fine(looked_at, found);
+        }
+        Err(error) => {
+            // The hop limit lets a connection be made and takes the answer away.
+            let found =
+                format!("Somebody is there and does not answer ({error}): SDKs give up after a second.");
+            return Check::NodeMetadata.finding(Note, "NodeMetadataSilent", looked_at, found);
+        }
     };
-    let nowhere = request(address, Method::GET, "/latest/irsa-sidecar", token.as_deref()).await;
-    if [&roles].into_iter().chain(&nowhere).any(|reply| reply.headers.contains_key(HEADER_ERROR)) {
+    let nowhere = request(address, Method::GET, "/latest/irsa-sidecar", token.as_deref()).await.ok();
+    if [&roles].into_iter().chain(nowhere.as_ref()).any(|reply| reply.headers.contains_key(HEADER_ERROR)) {
         return Check::NodeMetadata.fine(looked_at, "It is irsa-sidecar that answers here, not the node.");
     }
     let name = str::from_utf8(&roles.body).ok().and_then(|body| body.lines().next()).unwrap_or_default();
@@ -73,7 +87,8 @@ async fn ask(facts: &Facts<'_>, address: SocketAddr, looked_at: String) -> Findi
         let found = format!("It is reached, and gives no role (HTTP status {}).", roles.status);
         return Check::NodeMetadata.finding(Note, "NodeMetadataWithoutRole", looked_at, found);
     }
-    let is_only = !facts.names_web_identity() && !facts.has_endpoint();
+    let has_keys = facts.var(ENV_ACCESS_KEY_ID).is_some();
+    let is_only = !facts.names_web_identity() && !facts.has_endpoint() && !has_keys;
     let (code, found) = if is_only {
         ("NodeRolePickedUp", format!("An SDK here finds nothing else and takes the node's role, {name}."))
     } else {
@@ -85,7 +100,12 @@ async fn ask(facts: &Facts<'_>, address: SocketAddr, looked_at: String) -> Findi
     Check::NodeMetadata.finding(Warning, code, looked_at, found).mend(MEND)
 }
 
-async fn request(address: SocketAddr, method: Method, path: &str, token: Option<&str>) -> Option<Reply> {
+async fn request(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    token: Option<&str>,
+) -> Result<Reply, SendError> {
     let mut request = Request::builder().method(&method).uri(path).header(HOST, address.ip().to_string());
     if method == Method::PUT {
         request = request.header(HEADER_METADATA_TOKEN_TTL, TTL);
@@ -93,13 +113,8 @@ async fn request(address: SocketAddr, method: Method, path: &str, token: Option<
     if let Some(token) = token {
         request = request.header(HEADER_METADATA_TOKEN, token);
     }
-    let request = request.body(Empty::<Bytes>::new()).ok()?;
-    timeout(TIMEOUT, send(address, request, MAX_BODY)).await.ok()?.ok()
-}
-
-/// Of `http://IP[:PORT]/`; a name is not looked up.
-fn address(url: &str) -> Option<SocketAddr> {
-    let authority = url.strip_prefix("http://")?.split('/').next()?;
-    let ip = || authority.trim_matches(['[', ']']).parse::<IpAddr>().ok();
-    authority.parse().ok().or_else(|| Some(SocketAddr::new(ip()?, LINK_LOCAL_PORT)))
+    let request = request.body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| SendError::Broken(error.to_string()))?;
+    let late = |_| SendError::Broken("no answer within 1 s".to_owned());
+    timeout(TIMEOUT, send(address, request, MAX_BODY)).await.map_err(late)?
 }

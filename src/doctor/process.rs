@@ -1,18 +1,58 @@
-//! Another process: its variables, and how its files are reached from here.
+//! Another process: its variables, its user, and how its files are reached from here.
 //!
 //! `/proc/PID/environ` is what the process was started with. A process in another container, as an ephemeral one sees it,
-//! has its files below `/proc/PID/root` (proc(5)); that takes the same user, or root.
+//! has its files below `/proc/PID/root` (proc(5)).
+//!
+//! Whoever can choose that process's variables must gain nothing by being looked at: only those that say where credentials
+//! come from are taken over, and root becomes the process's user first, so that no file is read, and nothing sent, that
+//! the process could not read itself. Of root in another container nothing is sent anywhere at all, since a link in its file
+//! system may lead out of it.
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use rustix::process::Gid;
+use rustix::process::Uid;
+use rustix::process::getuid;
+use rustix::thread::set_thread_groups;
+use rustix::thread::set_thread_res_gid;
+use rustix::thread::set_thread_res_uid;
 
 use crate::file::ReadFileError;
 use crate::file::read_bounded;
 
+/// What a process is looked at as.
+#[allow(missing_debug_implementations)] // what variables hold may be secret
+pub struct Target {
+    pub variables: Vec<(OsString, OsString)>,
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
+    /// Whether its files are others than ours.
+    is_elsewhere: bool,
+}
+
 const MAX_ENVIRONMENT: usize = 2 * 1024 * 1024;
+const MAX_STATUS: usize = 64 * 1024;
+/// The beginnings of the names that are taken over.
+const TAKEN: [&str; 5] = ["AWS_", "IRSA_SIDECAR_", "KUBERNETES_", "POD_", "HTTP"];
+const TAKEN_WHOLE: [&str; 11] = [
+    "ALL_PROXY",
+    "HOME",
+    "HOSTNAME",
+    "NODE_NAME",
+    "NO_COLOR",
+    "NO_PROXY",
+    "SERVICE_ACCOUNT",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
 /// Variables that are paths.
 const PATHS: [&str; 7] = [
     "AWS_CA_BUNDLE",
@@ -25,7 +65,7 @@ const PATHS: [&str; 7] = [
 ];
 
 /// What the process has in its environment.
-pub fn environment_of(pid: u32) -> Result<Vec<(OsString, OsString)>, ReadFileError> {
+pub(super) fn environment_of(pid: u32) -> Result<Vec<(OsString, OsString)>, ReadFileError> {
     let bytes = read_bounded(Path::new(&format!("/proc/{pid}/environ")), MAX_ENVIRONMENT)?;
     let pair = |pair: &[u8]| -> Option<(OsString, OsString)> {
         let at = pair.iter().position(|byte| *byte == b'=')?;
@@ -35,18 +75,62 @@ pub fn environment_of(pid: u32) -> Result<Vec<(OsString, OsString)>, ReadFileErr
     Ok(bytes.split(|byte| *byte == 0).filter_map(pair).collect())
 }
 
-/// The same, with the paths in it as they are reached from here.
-pub fn environment_from_here(pid: u32) -> Result<Vec<(OsString, OsString)>, ReadFileError> {
-    let mut variables = environment_of(pid)?;
-    let mounts = |of: &str| fs::read_link(format!("/proc/{of}/ns/mnt")).ok();
-    if mounts(&pid.to_string()) != mounts("self") {
-        for (name, value) in &mut variables {
-            if PATHS.iter().any(|path| name.as_os_str() == *path) && value.as_bytes().starts_with(b"/") {
-                let mut path = OsString::from(format!("/proc/{pid}/root"));
-                path.push(&*value);
-                *value = path;
-            }
+impl Target {
+    pub fn of(pid: u32) -> Result<Self, ReadFileError> {
+        let mut variables = environment_of(pid)?;
+        variables.retain(|(name, _)| is_taken(name));
+        let status = read_bounded(Path::new(&format!("/proc/{pid}/status")), MAX_STATUS)?;
+        let status = String::from_utf8_lossy(&status).into_owned();
+        let numbers = |field: &str| -> Vec<u32> {
+            let line = status.lines().find_map(|line| line.strip_prefix(field));
+            line.unwrap_or_default().split_whitespace().filter_map(|number| number.parse().ok()).collect()
+        };
+        // The second is the effective one.
+        let effective = |field| {
+            numbers(field).get(1).copied().ok_or(ReadFileError::Unreadable(io::ErrorKind::InvalidData))
+        };
+        let mounts = |of: &str| fs::read_link(format!("/proc/{of}/ns/mnt")).ok();
+        let theirs = mounts(&pid.to_string());
+        let is_elsewhere = theirs.is_none() || theirs != mounts("self");
+        if is_elsewhere {
+            variables.iter_mut().for_each(|(name, value)| seen_from_here(pid, name, value));
         }
+        let (uid, gid, groups) = (effective("Uid:")?, effective("Gid:")?, numbers("Groups:"));
+        Ok(Self { variables, uid, gid, groups, is_elsewhere })
     }
-    Ok(variables)
+
+    /// Root in another container: what it could not read, root here could.
+    pub fn is_foreign_root(&self) -> bool {
+        self.is_elsewhere && self.uid == 0
+    }
+
+    /// Where this is root, it is so no more. Before any other thread is started.
+    pub fn become_its_user(&self) -> io::Result<()> {
+        if !getuid().is_root() || self.uid == 0 {
+            return Ok(());
+        }
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let groups: Vec<Gid> = self.groups.iter().map(|group| Gid::from_raw(*group)).collect();
+        set_thread_groups(&groups)?;
+        set_thread_res_gid(gid, gid, gid)?;
+        set_thread_res_uid(uid, uid, uid)?;
+        Ok(())
+    }
+}
+
+fn is_taken(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| {
+        TAKEN.iter().any(|beginning| name.starts_with(beginning)) || TAKEN_WHOLE.contains(&name)
+    })
+}
+
+fn seen_from_here(pid: u32, name: &OsStr, value: &mut OsString) {
+    if !PATHS.iter().any(|path| name == *path) || value.is_empty() {
+        return;
+    }
+    // A relative path begins where the process is.
+    let root = if value.as_bytes().starts_with(b"/") { "root" } else { "cwd/" };
+    let mut path = OsString::from(format!("/proc/{pid}/{root}"));
+    path.push(&*value);
+    *value = path;
 }

@@ -6,7 +6,6 @@
 use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_RELATIVE_URI;
-use crate::contract::ENV_EC2_METADATA_DISABLED;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
@@ -57,8 +56,14 @@ const FAMILIES: [Family; 18] = [
     family("the AWS SDK for Ruby v1", &["aws-sdk-ruby", "aws-sdk-v1"], 1, None, None),
     family("the AWS SDK for Ruby v2", &["aws-sdk-ruby2", "aws-sdk-core"], 2, None, None),
     family("the AWS SDK for Ruby v3", &["aws-sdk-ruby3", "aws-sdk-core"], 3, Some("3.58.0"), Some("3.171.0")),
-    family("the AWS SDK for PHP v3", &["aws-sdk-php"], 3, Some("3.110.7"), None),
-    family("the AWS SDK for .NET", &["aws-sdk-dotnet"], 3, Some("3.3.659.1"), Some("3.7.734.0")),
+    family("the AWS SDK for PHP v3", &["aws-sdk-php"], 3, Some("3.110.7"), Some("3.287.1")),
+    family(
+        "the AWS SDK for .NET",
+        &["aws-sdk-dotnet", "aws-sdk-dotnet-coreclr", "aws-sdk-dotnet-45", "aws-sdk-dotnet-35"],
+        3,
+        Some("3.3.659.1"),
+        Some("3.7.734.0"),
+    ),
     family("the AWS SDK for C++", &["aws-sdk-cpp"], 1, Some("1.7.174"), Some("1.7.174")),
     family("s3cmd", &["s3cmd"], 2, Some("2.4.0"), None),
 ];
@@ -81,8 +86,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 fn in_general(facts: &Facts<'_>, has_web_identity: bool) -> Finding {
-    let has_imds = facts.var(ENV_EC2_METADATA_DISABLED).as_deref() != Some("true");
-    let last = if has_imds { "ask IMDS, which may be the node's role" } else { "find nothing" };
+    let last = if !facts.imds_is_off() { "ask IMDS, which may be the node's role" } else { "find nothing" };
     let endpoint = [ENV_CONTAINER_CREDENTIALS_RELATIVE_URI, ENV_CONTAINER_CREDENTIALS_FULL_URI]
         .into_iter()
         .find(|name| facts.var(name).is_some());
@@ -111,47 +115,49 @@ fn of_sdk(facts: &Facts<'_>, named: &str, has_web_identity: bool) -> Finding {
         names.dedup();
         let found =
             format!("--sdk {named}: not known here. Known are {}, each as NAME/VERSION.", names.join(", "));
-        return Check::SdkChain.finding(Warning, "SdkUnknown", looked_at, found);
+        let finding = Check::SdkChain.finding(Warning, "SdkUnknown", looked_at, found);
+        return finding.mend("Give it as in boto3/1.9.199, or its whole User-Agent.");
     };
     let knows = |since: Option<&str>| since.is_some_and(|since| numbers(since) <= version);
-    let (name, has_full_uri) = (family.name, facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI).is_some());
+    let (name, has) = (family.name, |variable: &str| facts.var(variable).is_some());
+    let takes =
+        |what: &str| Check::SdkChain.fine(looked_at.clone(), format!("{name} of this version takes {what}."));
     if has_web_identity && knows(family.web_identity) {
-        return Check::SdkChain
-            .fine(looked_at, format!("{name} of this version takes the web identity variables."));
+        return takes("the web identity variables");
     }
-    if has_full_uri && knows(family.full_uri) {
-        let found = format!("{name} of this version takes {ENV_CONTAINER_CREDENTIALS_FULL_URI}.");
-        return Check::SdkChain.fine(looked_at, found);
+    if has(ENV_CONTAINER_CREDENTIALS_FULL_URI) && knows(family.full_uri) {
+        return takes(ENV_CONTAINER_CREDENTIALS_FULL_URI);
     }
-    if facts.var(ENV_CONTAINER_CREDENTIALS_RELATIVE_URI).is_some() {
+    if has(ENV_CONTAINER_CREDENTIALS_RELATIVE_URI) {
         let found = format!(
             "{name} takes {ENV_CONTAINER_CREDENTIALS_RELATIVE_URI}, if it knows container credentials at all."
         );
-        return Check::SdkChain.fine(looked_at, found);
+        return Check::SdkChain.finding(Note, "SdkPerhaps", looked_at, found);
     }
-    let since = family
-        .web_identity
-        .map_or("no version of it knows them".to_owned(), |since| format!("{since} is the first"));
-    let found = format!(
-        "{name} of this version is too old for the web identity variables ({since}): it ignores them."
-    );
+    let (what, since) = match (has_web_identity, has(ENV_CONTAINER_CREDENTIALS_FULL_URI)) {
+        (true, _) => ("the web identity variables", family.web_identity),
+        (false, true) => (ENV_CONTAINER_CREDENTIALS_FULL_URI, family.full_uri),
+        (false, false) => {
+            let found = format!("No variable names a source that {name} could take.");
+            return Check::SdkChain.finding(Note, "ChainEmpty", looked_at, found);
+        }
+    };
+    let since = since.map_or("no version of it knows it".to_owned(), |since| format!("{since} is the first"));
+    let found = format!("{name} of this version is too old for {what} ({since}): it ignores it.");
     let mend = if knows(family.full_uri) { MEND } else { MEND_IMDS };
     Check::SdkChain.finding(Broken, "SdkTooOld", looked_at, found).mend(mend)
 }
 
-/// The first `NAME/VERSION` of a User-Agent, or the one that was given.
+/// The first `NAME/VERSION` of a User-Agent, or the one that was given. Of a name that several families have, the major
+/// version says whose it is.
 fn known(named: &str) -> Option<(&'static Family, Vec<u64>)> {
     named.split_whitespace().find_map(|product| {
         let (name, version) = product.split_once('/')?;
         let (name, version) = (name.to_ascii_lowercase(), numbers(version));
-        let is_it = |family: &&Family| {
-            family.names.contains(&name.as_str())
-                && (family.names.len() == 1 || version.first() == Some(&family.major))
-        };
-        // Of one name that several have, the major version says whose it is; a Go v1 module is 1, and so is v2's.
-        let family = FAMILIES.iter().find(|family| is_it(family) && version.first() == Some(&family.major));
-        let family = family.or_else(|| FAMILIES.iter().find(is_it))?;
-        (!version.is_empty()).then_some((family, version))
+        let major = *version.first()?;
+        let of_name = || FAMILIES.iter().filter(|family| family.names.contains(&name.as_str()));
+        let family = of_name().find(|family| family.major == major).or_else(|| of_name().next())?;
+        Some((family, version))
     })
 }
 
@@ -175,6 +181,8 @@ mod tests {
             ("aws-sdk-nodejs/2.516.0", "the AWS SDK for JavaScript v2"),
             ("aws-sdk-js/3.1.0", "the AWS SDK for JavaScript v3"),
             ("aws-sdk-ruby3/3.168.1", "the AWS SDK for Ruby v3"),
+            ("aws-sdk-go-v2/1.17.1 os/linux lang/go/1.19", "the AWS SDK for Go v2"),
+            ("aws-sdk-dotnet-coreclr/3.3.0 .NET_Core/3.1", "the AWS SDK for .NET"),
         ] {
             assert_eq!(known(named).map(|(family, _)| family.name), Some(wanted), "{named}");
         }

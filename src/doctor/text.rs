@@ -7,6 +7,7 @@ use crate::config::types::format_duration;
 use crate::doctor::Report;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Severity;
+use crate::doctor::finding::harmless;
 
 const WIDTH: usize = 80;
 /// Where the text of a finding begins.
@@ -49,12 +50,18 @@ impl Report {
                 self.start().name()
             );
         }
-        match (warnings, self.offline) {
-            (0, true) => format!("Nothing here is wrong. {NOT_ASKED}"),
-            (_, true) => format!("{}. {NOT_ASKED}", plural(warnings, "warning")),
-            (0, false) => "Every link of the chain works.".to_owned(),
-            (_, false) => format!("It works, with {}.", plural(warnings, "warning")),
-        }
+        let is_fine = |check| {
+            self.findings.iter().any(|finding| finding.check == check && finding.severity == Severity::Fine)
+        };
+        let works = match is_fine(Check::Exchange) || is_fine(Check::Sidecar) {
+            _ if self.offline => "Nothing that was looked at is broken",
+            true => "It works",
+            false => "Nothing is broken, and nothing gave credentials",
+        };
+        let more =
+            if warnings > 0 { format!(", with {}", plural(warnings, "warning")) } else { String::new() };
+        let left_out = if self.offline { NOT_ASKED } else { "" };
+        format!("{works}{more}.{left_out}")
     }
 }
 
@@ -88,9 +95,8 @@ pub(super) fn about(duration: Duration) -> String {
 
 /// Words put into lines of this width; one that is longer is broken where it must be.
 pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
-    // Whatever an answer holds, it cannot play with the terminal.
-    let words =
-        text.split_whitespace().map(|word| word.chars().filter(|c| !c.is_control()).collect::<String>());
+    let text = harmless(text);
+    let words = text.split_whitespace();
     let mut lines = Vec::new();
     let (mut line, mut is_empty) = (first.to_owned(), true);
     for word in words {
@@ -133,6 +139,6 @@ mod tests {
 
     #[test]
     fn an_answer_cannot_play_with_the_terminal() {
-        assert_eq!(wrapped("\u{1b}[2Jx\u{7}", 20, "", ""), ["[2Jx"]);
+        assert_eq!(wrapped("\u{1b}[2Jx\u{7}\u{202e}y", 20, "", ""), ["[2Jx y"]);
     }
 }

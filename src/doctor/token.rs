@@ -11,13 +11,12 @@ use crate::doctor::text::about;
 use crate::doctor::token_file;
 use crate::token::Claims;
 use crate::token::doubt::Doubt;
+use crate::token::doubt::Weight;
 use crate::token::doubt::doubts;
 
 const LOOKED_AT: &str = "the token's claims, which are not verified here";
 const KUBELET_FAILS: &str = "The volume is a projected one, so it is the kubelet that has not renewed it: look at the kubelet's log on this \
                              node, at whether it reaches the API server, and at the pod's events (kubectl describe pod).";
-/// AWS's rules, which an STS of one's own need not have.
-const FOR_AWS_ALONE: [&str; 2] = ["AudienceUnusual", "IssuerNotHttps"];
 
 /// By STS's time, where it is known: a node's clock may be wrong.
 pub(super) fn check(facts: &Facts<'_>, sts_time: Option<SystemTime>) -> Vec<Finding> {
@@ -32,10 +31,10 @@ pub(super) fn check(facts: &Facts<'_>, sts_time: Option<SystemTime>) -> Vec<Find
     let now = sts_time.unwrap_or(facts.now);
     let mut findings = vec![Check::Token.fine(LOOKED_AT, who(claims, now))];
     let is_other_sts = facts.has_own_sts();
-    let of_this_sts = |doubt: &Doubt| !is_other_sts || !FOR_AWS_ALONE.contains(&doubt.code);
+    let of_this_sts = |doubt: &Doubt| !is_other_sts || doubt.weight != Weight::ForAws;
     let is_projected = facts.token_file().is_some_and(|path| token_file::is_projected(&path));
     findings.extend(doubts(claims, now).into_iter().filter(of_this_sts).map(|doubt| {
-        let severity = if doubt.is_fatal { Broken } else { Warning };
+        let severity = if doubt.weight == Weight::Fatal { Broken } else { Warning };
         let (mut found, mut mend) = (doubt.what, doubt.mend);
         if doubt.code == "TokenExpired"
             && let Some(ago) = claims.expires_at().and_then(|at| now.duration_since(at).ok())

@@ -14,17 +14,16 @@ use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
 use crate::doctor::text::about;
 use crate::token::ReadTokenError;
-use crate::token::doubt::rotated_at;
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     let (Some(path), Some(token)) = (facts.token_file(), &facts.token) else {
         let why = "No file is named: credentials do not come from a web identity token here.";
         return vec![Check::TokenFile.skipped("AWS_WEB_IDENTITY_TOKEN_FILE", why)];
     };
-    let looked_at = path.display().to_string();
+    let looked_at = quoted(&path.to_string_lossy());
     match token {
         Err(error) => vec![unreadable(&path, error).unwrap_or_else(|| {
-            let found = format!("{}: {error}.", quoted(&looked_at));
+            let found = format!("{looked_at}: {error}.");
             Check::TokenFile.finding(Broken, error.code(), looked_at, found).mend(error.mend())
         })],
         Ok(_) => {
@@ -40,14 +39,14 @@ fn unreadable(path: &Path, error: &ReadTokenError) -> Option<Finding> {
     if *error != ReadTokenError::PermissionDenied {
         return None;
     }
-    let looked_at = path.display().to_string();
+    let looked_at = quoted(&path.to_string_lossy());
     let (uid, gid) = (rustix::process::getuid(), rustix::process::getgid());
     let who = format!("this process is uid {}, gid {}", uid.as_raw(), gid.as_raw());
     let found = match fs::metadata(path) {
         Ok(metadata) => {
-            format!("{} is {}, and {who}: it may not read it.", quoted(&looked_at), modes(&metadata))
+            format!("{looked_at} is {}, and {who}: it may not read it.", modes(&metadata))
         }
-        Err(_) => format!("{} is in a directory that this user may not enter; {who}.", quoted(&looked_at)),
+        Err(_) => format!("{looked_at} is in a directory that this user may not enter; {who}."),
     };
     Some(Check::TokenFile.finding(Broken, error.code(), looked_at, found).mend(
         "Set the pod's securityContext.fsGroup (any number, such as 65534): the kubelet then gives the file to that group, mode \
@@ -60,7 +59,7 @@ fn modes(metadata: &Metadata) -> String {
 }
 
 fn readable(facts: &Facts<'_>, path: &Path) -> Finding {
-    let looked_at = path.display().to_string();
+    let looked_at = quoted(&path.to_string_lossy());
     let modes = fs::metadata(path).map(|metadata| modes(&metadata)).unwrap_or_default();
     let written =
         data_link(path).or_else(|| fs::metadata(path).ok()).and_then(|metadata| metadata.modified().ok());
@@ -85,7 +84,7 @@ fn copied(path: &Path) -> Option<Finding> {
     if is_projected(path) {
         return None;
     }
-    let looked_at = path.display().to_string();
+    let looked_at = quoted(&path.to_string_lossy());
     let finding =
         |severity, code, found: &str| Check::TokenFile.finding(severity, code, looked_at.clone(), found);
     if is_mounted_alone(path) {
@@ -103,9 +102,4 @@ fn copied(path: &Path) -> Option<Finding> {
 fn is_mounted_alone(path: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts.lines().filter_map(|line| line.split(' ').nth(4)).any(|point| Path::new(point) == path)
-}
-
-/// Whether it should have been replaced by now.
-pub(super) fn is_overdue(facts: &Facts<'_>) -> bool {
-    facts.claims().and_then(rotated_at).is_some_and(|at| at < facts.now)
 }

@@ -5,16 +5,18 @@ use crate::config::SessionDuration;
 use crate::config::types::format_duration;
 use crate::contract::DEFAULT_SESSION_DURATION;
 use crate::doctor::facts::Facts;
+use crate::doctor::facts::Outcome;
 use crate::doctor::facts::Policy;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Warning;
 use crate::doctor::text::wrapped;
+use crate::sts::client::names;
 use crate::trust_policy::Answer;
 use crate::trust_policy::Caller;
 use crate::trust_policy::Difference;
-use crate::trust_policy::Judged;
+use crate::trust_policy::Evaluation;
 use crate::trust_policy::Line;
 use crate::trust_policy::Verdict;
 use crate::trust_policy::verdict;
@@ -28,36 +30,42 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// STS let the token in: what refuses it cannot be the policy that the role has.
-    pub(super) fn although_let_in(&mut self) {
-        for finding in self
-            .findings
-            .iter_mut()
-            .filter(|finding| ["TrustPolicyRefuses", "TrustPolicyDenies"].contains(&finding.code))
-        {
-            finding.found = "STS has let this token in, so this is not the policy that the role has now; with this one it would \
-                             not."
-                .to_owned();
+    /// STS has let the token in: what refuses it cannot be the policy that the role has.
+    pub(super) fn beside(mut self, outcome: &Outcome) -> Self {
+        if matches!(outcome, Outcome::Held(_)) && self.answer == Some(Answer::No) {
+            self.findings.iter_mut().filter(|finding| finding.trust_policy.is_some()).for_each(|finding| {
+                finding.found = "STS has let this token in, so this is not the policy that the role has now; with this one it \
+                                 would not."
+                    .to_owned();
+            });
         }
+        self
+    }
+
+    fn skipped(looked_at: &str, why: &str) -> Self {
+        Self::from(Box::new(Check::TrustPolicy.skipped(looked_at, why)))
     }
 }
 
-pub(super) fn check(facts: &Facts<'_>, policy: Option<&Policy>) -> Option<Trust> {
-    let Policy { shown, document } = policy?;
-    let looked_at = shown.clone();
-    let skipped = |why: &str| Trust {
-        findings: vec![Check::TrustPolicy.skipped(looked_at.clone(), why)],
-        answer: None,
-        is_same_role: false,
-    };
-    let Some(web_identity) = facts.web_identity() else {
-        return Some(skipped("There is no role of a web identity token to hold it against."));
+impl From<Box<Finding>> for Trust {
+    fn from(finding: Box<Finding>) -> Self {
+        Self { findings: vec![*finding], answer: None, is_same_role: false }
+    }
+}
+
+pub(super) fn check(facts: &Facts<'_>, policy: &Policy) -> Trust {
+    let Policy { shown: looked_at, document } = policy;
+    let (Some(web_identity), Ok(((roles, _), _))) = (facts.web_identity(), &facts.asked.roles) else {
+        return Trust::skipped(looked_at, "There is no role of a web identity token to hold it against.");
     };
     let session = &web_identity.session;
     let mut findings = Vec::new();
-    findings.extend(
-        document.role_arn.as_deref().and_then(|arn| another_role(&looked_at, arn, &session.role_arn)),
-    );
+    if let Some(told) = document.role_arn.as_deref().filter(|told| *told != session.role_arn.as_str()) {
+        match another_role(looked_at, told, &session.role_arn) {
+            Ok(wrong_path) => findings.push(wrong_path),
+            Err(another) => return Trust::from(another),
+        }
+    }
     let wanted = match session.duration {
         SessionDuration::Fixed(duration) => duration,
         SessionDuration::Max => DEFAULT_SESSION_DURATION,
@@ -68,36 +76,31 @@ pub(super) fn check(facts: &Facts<'_>, policy: Option<&Policy>) -> Option<Trust>
             format_duration(wanted)
         );
         let mend = "Ask for less (IRSA_SIDECAR_SESSION_DURATION), or raise the role's MaxSessionDuration.";
-        findings.push(
-            Check::TrustPolicy.finding(Broken, "SessionDurationTooLong", looked_at.clone(), found).mend(mend),
-        );
+        let finding = Check::TrustPolicy.finding(Broken, "SessionDurationTooLong", looked_at.clone(), found);
+        findings.push(finding.mend(mend));
     }
-    let name = match &facts.asked.roles {
-        Ok(((roles, _), _)) => session.name.fill(&roles.pod),
-        Err(_) => return Some(skipped("The settings must be mended first.")),
-    };
-    let caller = facts.claims().and_then(|claims| Caller::new(&session.role_arn, claims, name.as_str()));
+    let caller = facts.claims().and_then(|claims| {
+        let name = session.name.fill(&names(&roles.pod, claims));
+        Caller::new(&session.role_arn, claims, name.as_str())
+    });
     let Some(caller) = caller else {
-        return Some(skipped(
+        return Trust::skipped(
+            looked_at,
             "There is no token with an issuer, a subject and an audience to hold it against.",
-        ));
+        );
     };
     let judged = verdict(document, &caller);
-    let answer = judged.answer;
+    let answer = Some(judged.answer);
     for loosening in &judged.loosenings {
-        let finding = Check::TrustPolicy.finding(
-            Warning,
-            loosening.code,
-            looked_at.clone(),
-            format!("{}.", loosening.text),
-        );
+        let found = format!("{}.", loosening.text);
+        let finding = Check::TrustPolicy.finding(Warning, loosening.code, looked_at.clone(), found);
         findings.push(
             finding.mend("irsa-sidecar trust-policy prints one that lets in this ServiceAccount alone."),
         );
     }
-    findings.insert(0, of(&looked_at, judged));
+    findings.insert(0, of(looked_at, judged));
     let is_same_role = document.role_arn.as_deref() == Some(session.role_arn.as_str());
-    Some(Trust { findings, answer: Some(answer), is_same_role })
+    Trust { findings, answer, is_same_role }
 }
 
 fn of(looked_at: &str, judged: Verdict) -> Finding {
@@ -111,14 +114,14 @@ fn of(looked_at: &str, judged: Verdict) -> Finding {
         Answer::Unknown => (
             Warning,
             "TrustPolicyUndecided",
-            "Whether it lets this token in hangs on what only AWS knows in the moment of the call.",
+            "Whether it lets this token in depends on what only AWS knows at the time of the call.",
             "Look at the lines with a question mark.",
         ),
         Answer::No if judged.denied_by().is_some() => (
             Broken,
             "TrustPolicyDenies",
             "A Deny keeps this token out, whatever else allows it.",
-            "Narrow the Deny, or give the role another name for this ServiceAccount.",
+            "Narrow the Deny in IAM, so that it does not mean this token.",
         ),
         Answer::No => (
             Broken,
@@ -132,28 +135,25 @@ fn of(looked_at: &str, judged: Verdict) -> Finding {
     Finding { trust_policy: Some(judged), ..finding }
 }
 
-fn another_role(looked_at: &str, told: &str, wanted: &RoleArn) -> Option<Finding> {
-    if told == wanted.as_str() {
-        return None;
-    }
+/// The same role under another path, which is then the matter; or, as the error, another role altogether.
+fn another_role(looked_at: &str, told: &str, wanted: &RoleArn) -> Result<Finding, Box<Finding>> {
     let told_arn: Option<RoleArn> = told.parse().ok();
     let is_path =
         told_arn.is_some_and(|told| told.name() == wanted.name() && told.account() == wanted.account());
-    let (code, found) = if is_path {
-        (
-            "RolePathWrong",
-            format!("The role is {told}, and AWS_ROLE_ARN is {wanted}: its path is missing or another."),
-        )
-    } else {
-        ("AnotherRole", format!("It is the policy of {told}, and AWS_ROLE_ARN is {wanted}."))
-    };
-    let mend = format!("Set AWS_ROLE_ARN, and the annotation eks.amazonaws.com/role-arn, to {told}.");
-    Some(Check::TrustPolicy.finding(Broken, code, looked_at, found).mend(mend))
+    if is_path {
+        let found =
+            format!("The role is {told}, and AWS_ROLE_ARN is {wanted}: its path is missing or another.");
+        let mend = format!("Set AWS_ROLE_ARN, and the annotation eks.amazonaws.com/role-arn, to {told}.");
+        return Ok(Check::TrustPolicy.finding(Broken, "RolePathWrong", looked_at, found).mend(mend));
+    }
+    let found = format!("It is of another role: {told}. AWS_ROLE_ARN is {wanted}.");
+    let mend = format!("Give what aws iam get-role --role-name {} prints.", wanted.name());
+    Err(Box::new(Check::TrustPolicy.finding(Warning, "AnotherRole", looked_at, found).mend(mend)))
 }
 
 /// The statements, line by line: those that decide with all that is wrong, the others in one line.
 pub(super) fn lines(verdict: &Verdict, width: usize) -> Vec<String> {
-    let decides = |judged: &Judged| match verdict.answer {
+    let decides = |judged: &Evaluation| match verdict.answer {
         Answer::Yes => judged.allows && judged.applies == Answer::Yes,
         Answer::Unknown => judged.applies == Answer::Unknown,
         Answer::No => match verdict.denied_by() {
@@ -247,7 +247,7 @@ mod tests {
         let mark = lines[2].chars().position(|c| c == '^').unwrap();
         assert_eq!(lines[0].chars().nth(mark), Some('a'));
         assert_eq!(lines[1].chars().nth(mark), Some('b'));
-        assert!(lines.iter().all(|line| line.chars().count() <= 57), "{lines:#?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 56), "{lines:#?}");
         assert_eq!(
             shown(&Difference { wanted: String::new(), got: "x".to_owned(), at: 0 }, 56)[0],
             "    policy "

@@ -15,8 +15,8 @@ use hyper::header::USER_AGENT;
 use crate::build_info::VERSION;
 use crate::config::CredentialsEndpoint;
 use crate::http_once;
-use crate::http_once::NoReply;
 use crate::http_once::Reply;
+use crate::http_once::SendError;
 use crate::secret::Secret;
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
@@ -30,11 +30,11 @@ pub(super) async fn get(
 ) -> Result<Reply, ExchangeError> {
     let request = request(endpoint, authorization)?;
     http_once::send(endpoint.address, request, MAX_BODY_BYTES).await.map_err(|error| match error {
-        NoReply::Unreachable(why) => {
+        SendError::NotConnected(why) | SendError::Broken(why) => {
             let message = format!("{endpoint} could not be reached: {}", shorten(&why));
             ExchangeError::new(ErrorKind::ConnectionFailed, message)
         }
-        NoReply::NotHttp | NoReply::TooLong(_) => {
+        SendError::NotHttp | SendError::TooLong(_) => {
             ExchangeError::new(ErrorKind::InvalidReply, format!("what answered at {endpoint} {error}"))
         }
     })

@@ -56,10 +56,10 @@ pub use chain::ChainClient;
 pub use chain::mend as mend_of_chain;
 pub use endpoint::ResolveError;
 pub use endpoint::check_region;
+pub use iam::GetRoleError;
 pub use iam::IamRole;
-pub use iam::NoRole;
-pub use look::Seen;
 pub use web_identity::WebIdentityClient;
+pub use web_identity::names;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);

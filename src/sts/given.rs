@@ -17,7 +17,7 @@ use crate::sts::Reply;
 const LONGEST_MESSAGE: usize = 300;
 /// So many characters in common are no chance; of a shorter secret it is all of them.
 const RECOGNISABLE: usize = 12;
-const NOT_SHOWN: &str = "what was answered repeats a secret and is not shown";
+pub(crate) const NOT_SHOWN: &str = "what was answered repeats a secret and is not shown";
 /// An ARN is not longer.
 const LONGEST_ARN: usize = 2048;
 
@@ -63,7 +63,8 @@ pub(crate) fn reply_without_secret(reply: Reply, secret: &Secret) -> Reply {
     Reply { request_id, ..reply }
 }
 
-fn repeats(text: &str, secret: &Secret) -> bool {
+/// Whether a text has a part of a secret in it that is no chance.
+pub(crate) fn repeats(text: &str, secret: &Secret) -> bool {
     let secret = secret.expose().as_bytes();
     let part = RECOGNISABLE.min(secret.len()).max(1);
     let mut parts = text.as_bytes().windows(part);

@@ -20,8 +20,16 @@ pub struct Doubt {
     pub code: &'static str,
     pub what: String,
     pub mend: &'static str,
-    /// Whether no STS takes it so.
-    pub is_fatal: bool,
+    pub weight: Weight,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Weight {
+    /// No STS takes it so.
+    Fatal,
+    Doubtful,
+    /// A rule of AWS's, which another STS need not have.
+    ForAws,
 }
 
 /// The kubelet looks once in a while, and clocks differ.
@@ -36,9 +44,9 @@ const CHECK_CLOCK: &str = "Compare this node's clock with the API server's: NTP 
 
 pub fn doubts(claims: &Claims, now: SystemTime) -> Vec<Doubt> {
     let mut doubts = Vec::new();
-    let mut doubt = |applies: bool, is_fatal: bool, code: &'static str, what: &str, mend: &'static str| {
+    let mut doubt = |applies: bool, weight: Weight, code: &'static str, what: &str, mend: &'static str| {
         if applies {
-            doubts.push(Doubt { code, what: what.to_owned(), mend, is_fatal });
+            doubts.push(Doubt { code, what: what.to_owned(), mend, weight });
         }
     };
     let expires_at = claims.expires_at();
@@ -47,35 +55,35 @@ pub fn doubts(claims: &Claims, now: SystemTime) -> Vec<Doubt> {
         && claims.issuer() == Some("kubernetes/serviceaccount");
     doubt(
         is_legacy,
-        true,
+        Weight::Fatal,
         "TokenLegacy",
         "It is a legacy token from a Secret, without an audience and an end, which STS does not take.",
         "Mount a projected volume (serviceAccountToken) with the audience sts.amazonaws.com.",
     );
     doubt(
         expires_at.is_none() && !is_legacy,
-        true,
+        Weight::Fatal,
         "TokenWithoutExpiry",
         "It has no expiry, which STS asks for.",
         PROJECT_IT,
     );
     doubt(
         expires_at.is_some_and(|expires_at| expires_at <= now),
-        true,
+        Weight::Fatal,
         "TokenExpired",
         "It has expired: is the file a projected volume, which the kubelet renews, or a copy of one?",
         PROJECT_IT,
     );
     doubt(
         expires_at.is_some_and(|at| at > now) && rotated_at(claims).is_some_and(|at| at + SLACK < now),
-        false,
+        Weight::Doubtful,
         "TokenNotRotated",
         "It should have been replaced by now: is the file a projected volume, which the kubelet renews, or a copy?",
         PROJECT_IT,
     );
     doubt(
         [claims.not_before(), claims.issued_at()].into_iter().flatten().any(|at| at > now + SLACK),
-        false,
+        Weight::Doubtful,
         "TokenNotYetValid",
         "It becomes valid in the future by this machine's clock: compare the clock with the API server's.",
         CHECK_CLOCK,
@@ -84,21 +92,21 @@ pub fn doubts(claims: &Claims, now: SystemTime) -> Vec<Doubt> {
     let unsigned = format!("It is signed with {algorithm}; STS takes RS256 to RS512 and ES256 to ES512.");
     doubt(
         !ALGORITHMS.contains(&algorithm),
-        true,
+        Weight::Fatal,
         "TokenAlgorithm",
         &unsigned,
         "Have the cluster's API server sign with an RSA or EC key (--service-account-signing-key-file).",
     );
     doubt(
         claims.issuer().is_none_or(|iss| !iss.starts_with("https://")) && !is_legacy,
-        false,
+        Weight::ForAws,
         "IssuerNotHttps",
         "Its issuer is no https:// URL, as IAM needs it.",
         "Start the API server with --service-account-issuer=https://… at which its keys are published.",
     );
     doubt(
         !claims.audiences().contains(&DEFAULT_AUDIENCE) && !is_legacy,
-        false,
+        Weight::ForAws,
         "AudienceUnusual",
         "Its audience is not sts.amazonaws.com: the identity provider in IAM must list the one it has.",
         "Set the audience of the projected volume, or the annotation eks.amazonaws.com/audience, to sts.amazonaws.com; or add \
@@ -106,7 +114,7 @@ pub fn doubts(claims: &Claims, now: SystemTime) -> Vec<Doubt> {
     );
     doubt(
         !claims.subject().is_some_and(|sub| sub.starts_with(SERVICE_ACCOUNT_SUBJECT)),
-        false,
+        Weight::Doubtful,
         "NotAServiceAccount",
         "Its subject is not a Kubernetes ServiceAccount.",
         "Check that AWS_WEB_IDENTITY_TOKEN_FILE names the projected ServiceAccount token.",

@@ -12,6 +12,20 @@ use crate::trust_policy::verdict::Line;
 use crate::trust_policy::verdict::Remark;
 use crate::trust_policy::verdict::same_kind_of_cluster;
 
+const OPERATORS: [&str; 11] = [
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+    "ArnEquals",
+    "ArnNotEquals",
+    "ArnLike",
+    "ArnNotLike",
+    "Null",
+];
+
 /// An operator, taken apart.
 struct Operator<'a> {
     name: &'a str,
@@ -46,7 +60,7 @@ pub(super) fn judge(condition: &Condition, caller: &Caller) -> Line {
         Answer::No => Some(why_not(condition, &operator, &had, caller)),
         Answer::Unknown => Some(Remark::new(
             "ConditionNotEvaluated",
-            "only AWS can tell what this is in the moment of the call".to_owned(),
+            "only AWS can tell what this is at the time of the call".to_owned(),
         )),
     };
     let what = format!("{} {}", condition.operator, condition.key);
@@ -57,6 +71,12 @@ pub(super) fn judge(condition: &Condition, caller: &Caller) -> Line {
 pub(super) fn passes_when_absent(condition: &Condition) -> bool {
     let operator = Operator::of(&condition.operator);
     operator.if_exists || operator.quantifier == "ForAllValues"
+}
+
+/// Whether it lets in only what it names.
+pub(super) fn restricts(condition: &Condition) -> bool {
+    let operator = Operator::of(&condition.operator);
+    OPERATORS.contains(&operator.name) && operator.name != "Null" && !operator.is_negated()
 }
 
 /// Whether it compares with patterns.
@@ -76,7 +96,8 @@ impl<'a> Operator<'a> {
     }
 
     fn answer(&self, condition: &Condition, had: &Had<'_>) -> Answer {
-        let is_known = self.name.starts_with("String") || self.name.starts_with("Arn") || self.name == "Null";
+        let is_known =
+            OPERATORS.contains(&self.name) && ["", "ForAnyValue", "ForAllValues"].contains(&self.quantifier);
         // A policy variable stands for what AWS puts there.
         let has_variable = condition.values.iter().any(|value| value.contains("${"));
         let values = match had {
@@ -106,9 +127,18 @@ impl<'a> Operator<'a> {
         match self.name {
             "StringEquals" | "StringNotEquals" => wanted == value,
             "StringEqualsIgnoreCase" | "StringNotEqualsIgnoreCase" => wanted.eq_ignore_ascii_case(value),
-            _ => matches(wanted, value),
+            "StringLike" | "StringNotLike" => matches(wanted, value),
+            _ => arn_matches(wanted, value),
         }
     }
+}
+
+/// To IAM, ArnEquals and ArnLike are one: both are ARNs, and each of the six parts is matched by itself.
+fn arn_matches(wanted: &str, value: &str) -> bool {
+    let (wanted, value): (Vec<&str>, Vec<&str>) =
+        (wanted.splitn(6, ':').collect(), value.splitn(6, ':').collect());
+    let are_arns = wanted.len() == 6 && value.len() == 6 && value[0] == "arn";
+    are_arns && wanted.iter().zip(&value).all(|(wanted, value)| matches(wanted, value))
 }
 
 impl Caller {
@@ -121,11 +151,17 @@ impl Caller {
             (Some(_), _) => Had::Absent,
             (None, "sts:rolesessionname") => Had::Values(vec![&self.session_name]),
             (None, "aws:federatedprovider") => Had::Values(vec![&self.provider]),
-            (None, key) if key.starts_with("aws:") => Had::Unknown,
+            (None, key) if is_of_aws(key) => Had::Unknown,
             // Another provider's, or what a call of another kind would bring along.
             (None, _) => Had::Absent,
         }
     }
+}
+
+/// `aws:SourceIp`, `iam:ResourceTag/…`: no issuer's, whose name has a dot, and not of the call itself.
+fn is_of_aws(key: &str) -> bool {
+    let prefix = key.split(':').next().unwrap_or_default();
+    !key.contains("://") && !prefix.contains(['.', '/']) && !["sts", "saml"].contains(&prefix)
 }
 
 /// The likeliest slip behind a line that is not fulfilled.
@@ -157,7 +193,7 @@ fn subject_differs(wanted: &[String], got: &str) -> Remark {
         Some((namespace.to_owned(), name.to_owned()))
     };
     let Some((namespace, name)) = parts(got) else {
-        return Remark::new("ValueDiffers", "no value that is wanted is the token's".to_owned());
+        return Remark::new("ValueDiffers", "none of the values that are wanted is here".to_owned());
     };
     let wanted: Vec<_> = wanted.iter().filter_map(|subject| parts(subject)).collect();
     if wanted.is_empty() {
@@ -179,8 +215,9 @@ fn subject_differs(wanted: &[String], got: &str) -> Remark {
         let text = format!("the pod's ServiceAccount is {name}; the policy wants another{never}");
         return Remark::new("ServiceAccountDiffers", text);
     }
-    let text =
-        format!("the pod's ServiceAccount is {name} in {namespace}; the policy wants another in another");
+    let text = format!(
+        "the pod's ServiceAccount is {name} in {namespace}; the policy wants another, of another namespace"
+    );
     Remark::new("ServiceAccountDiffers", text)
 }
 
@@ -191,7 +228,10 @@ fn absent(key: &str, caller: &Caller) -> Remark {
         let text = format!("a condition key has no scheme: write {bare}:…");
         return Remark::new("SchemeInConditionKey", text);
     }
-    if issuer.trim_end_matches('/') == caller.issuer {
+    if issuer.trim_end_matches('/') == caller.issuer && issuer != caller.issuer {
+        return Remark::new("TrailingSlash", "only the slash at the end differs".to_owned());
+    }
+    if issuer == caller.issuer {
         return Remark::new(
             "UnknownConditionKey",
             "of a ServiceAccount's token IAM knows sub and aud alone".to_owned(),

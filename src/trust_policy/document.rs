@@ -9,10 +9,12 @@ use serde_json::Map;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::trust_policy::strict::Strict;
+
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
-    pub statements: Vec<Stated>,
+    pub statements: Vec<Statement>,
     /// The role that it is the policy of, where that was told.
     pub role_arn: Option<String>,
     /// In seconds.
@@ -21,7 +23,7 @@ pub struct Document {
 
 /// One statement, in its own words.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stated {
+pub struct Statement {
     /// `statement 2`, with its `Sid`.
     pub name: String,
     pub allows: bool,
@@ -57,16 +59,20 @@ pub struct Condition {
 /// Why a text is no trust policy, and what to do.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[error("{0}")]
-pub struct NoPolicy(String);
+pub struct ParsePolicyError(String);
+
+/// Of a statement.
+const ELEMENTS: [&str; 7] =
+    ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition"];
 
 impl Document {
-    pub fn parse(text: &str) -> Result<Self, NoPolicy> {
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            NoPolicy(format!("it is not JSON: {error}. Take `aws iam get-role --role-name NAME`"))
+    pub fn parse(text: &str) -> Result<Self, ParsePolicyError> {
+        let Strict(value) = serde_json::from_str(text).map_err(|error| {
+            ParsePolicyError(format!("it is not JSON: {error}. Take `aws iam get-role --role-name NAME`"))
         })?;
         let role = value.get("Role").unwrap_or(&value);
         let mut document = match role.get("AssumeRolePolicyDocument") {
-            Some(Value::String(encoded)) => Self::parse_encoded(encoded)?,
+            Some(Value::String(encoded)) => Self::of(&decoded(encoded)?)?,
             Some(policy) => Self::of(policy)?,
             None => Self::of(&value)?,
         };
@@ -75,32 +81,40 @@ impl Document {
         Ok(document)
     }
 
-    /// A policy as IAM's API gives it.
-    pub fn parse_encoded(encoded: &str) -> Result<Self, NoPolicy> {
-        Self::of(&decoded(encoded)?)
+    /// What IAM's API gives: the policy is percent-encoded.
+    pub fn of_role(arn: &str, longest_session: Option<u64>, encoded: &str) -> Result<Self, ParsePolicyError> {
+        let policy = Self::of(&decoded(encoded)?)?;
+        Ok(Self { role_arn: Some(arn.to_owned()), longest_session, ..policy })
     }
 
-    fn of(policy: &Value) -> Result<Self, NoPolicy> {
+    fn of(policy: &Value) -> Result<Self, ParsePolicyError> {
+        refuse_unknown("the policy", policy, &["Version", "Id", "Statement"])?;
         let statement = policy.get("Statement").ok_or_else(|| {
-            NoPolicy("it has no Statement. A trust policy is what `aws iam get-role` prints as AssumeRolePolicyDocument".to_owned())
+            ParsePolicyError("it has no Statement. A trust policy is what `aws iam get-role` prints as AssumeRolePolicyDocument".to_owned())
         })?;
         let statements = match statement {
             Value::Array(several) => several.iter().collect(),
             one => vec![one],
         };
-        let statements = statements.into_iter().enumerate().map(|(index, one)| Stated::of(index + 1, one));
+        let statements = statements.into_iter().enumerate().map(|(index, one)| Statement::of(index + 1, one));
         Ok(Self { statements: statements.collect::<Result<_, _>>()?, ..Self::default() })
     }
 }
 
-impl Stated {
-    fn of(number: usize, value: &Value) -> Result<Self, NoPolicy> {
+impl Statement {
+    fn of(number: usize, value: &Value) -> Result<Self, ParsePolicyError> {
         let sid = value.get("Sid").and_then(Value::as_str).filter(|sid| !sid.is_empty());
         let name = match sid {
             Some(sid) => format!("statement {number} ({sid})"),
             None => format!("statement {number}"),
         };
-        let wrong = |what: &str| NoPolicy(format!("{name}: {what}"));
+        let wrong = |what: &str| ParsePolicyError(format!("{name}: {what}"));
+        refuse_unknown(&name, value, &ELEMENTS)?;
+        for (one, other) in [("Principal", "NotPrincipal"), ("Action", "NotAction")] {
+            if value.get(one).is_some() && value.get(other).is_some() {
+                return Err(wrong(&format!("it has both {one} and {other}, which IAM does not take")));
+            }
+        }
         let allows = match value.get("Effect").and_then(Value::as_str) {
             Some("Allow") => true,
             Some("Deny") => false,
@@ -118,16 +132,29 @@ impl Stated {
             (None, Some(but)) => Actions::AllBut(texts(but)),
             _ => return Err(wrong("it has no Action")),
         };
-        let conditions =
-            value.get("Condition").and_then(Value::as_object).map(conditions).unwrap_or_default();
+        let conditions = match value.get("Condition") {
+            None => Vec::new(),
+            Some(Value::Object(block)) if block.values().all(Value::is_object) => conditions(block),
+            Some(_) => return Err(wrong("its Condition is not of the form {OPERATOR: {KEY: VALUE}}")),
+        };
         Ok(Self { name, allows, principals, actions, conditions })
     }
 }
 
-fn decoded(encoded: &str) -> Result<Value, NoPolicy> {
+/// What is not understood could change what the rest means.
+fn refuse_unknown(of: &str, value: &Value, known: &[&str]) -> Result<(), ParsePolicyError> {
+    let keys = value.as_object().into_iter().flat_map(Map::keys);
+    match keys.into_iter().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(ParsePolicyError(format!("{of}: a trust policy has no element {key:?}"))),
+        None => Ok(()),
+    }
+}
+
+fn decoded(encoded: &str) -> Result<Value, ParsePolicyError> {
     let text = percent_decode_str(encoded).decode_utf8_lossy();
     serde_json::from_str(&text)
-        .map_err(|error| NoPolicy(format!("its AssumeRolePolicyDocument is not JSON: {error}")))
+        .map(|Strict(value)| value)
+        .map_err(|error| ParsePolicyError(format!("its AssumeRolePolicyDocument is not JSON: {error}")))
 }
 
 fn kinds(value: &Value) -> Option<Vec<(String, Vec<String>)>> {
@@ -189,6 +216,18 @@ mod tests {
             (r#"{"Statement":[{"Effect":"allow"}]}"#, "statement 1: its Effect"),
             (r#"{"Statement":[{"Effect":"Allow","Action":"*"}]}"#, "no Principal"),
             (r#"{"Statement":[{"Effect":"Deny","Principal":"*"}]}"#, "no Action"),
+            (r#"{"Statement":[{"Effect":"Deny","Effect":"Allow"}]}"#, "\"Effect\" is there twice"),
+            (r#"{"Statement":[],"Statement":[]}"#, "twice"),
+            (r#"{"Statement":[{"Effect":"Allow","condition":{}}]}"#, "no element \"condition\""),
+            (r#"{"Statement":[],"Statements":[]}"#, "no element \"Statements\""),
+            (
+                r#"{"Statement":[{"Effect":"Allow","Action":"a","NotAction":"b"}]}"#,
+                "both Action and NotAction",
+            ),
+            (
+                r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"a","Condition":[]}]}"#,
+                "its Condition",
+            ),
         ] {
             let said = Document::parse(text).unwrap_err().to_string();
             assert!(said.contains(word), "{text}: {said}");

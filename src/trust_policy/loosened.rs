@@ -2,41 +2,58 @@
 
 use crate::trust_policy::condition::is_like;
 use crate::trust_policy::condition::passes_when_absent;
+use crate::trust_policy::condition::restricts;
 use crate::trust_policy::document::Actions;
 use crate::trust_policy::document::Condition;
 use crate::trust_policy::document::Document;
 use crate::trust_policy::document::Principals;
-use crate::trust_policy::document::Stated;
+use crate::trust_policy::document::Statement;
 use crate::trust_policy::is_wild;
 use crate::trust_policy::verdict::Caller;
 use crate::trust_policy::verdict::Remark;
+use crate::trust_policy::verdict::means;
 
 /// Of the statements that are about this cluster's tokens, what is wider than one ServiceAccount and one audience.
 pub(super) fn loosenings(document: &Document, caller: &Caller) -> Vec<Remark> {
-    let about_this_cluster = |stated: &&Stated| stated.allows && names(stated, caller);
-    document.statements.iter().filter(about_this_cluster).flat_map(|stated| of(stated, caller)).collect()
+    let about_this_cluster = |statement: &&Statement| statement.allows && names(statement, caller);
+    document
+        .statements
+        .iter()
+        .filter(about_this_cluster)
+        .flat_map(|statement| of(statement, caller))
+        .collect()
 }
 
-fn names(stated: &Stated, caller: &Caller) -> bool {
-    match &stated.principals {
+fn names(statement: &Statement, caller: &Caller) -> bool {
+    match &statement.principals {
         Principals::Everyone | Principals::AllBut(_) => true,
-        Principals::These(these) => these.iter().any(|(_, names)| names.contains(&caller.provider)),
+        Principals::These(these) => means(these, caller),
     }
 }
 
-fn of(stated: &Stated, caller: &Caller) -> Vec<Remark> {
-    let name = &stated.name;
+fn of(statement: &Statement, caller: &Caller) -> Vec<Remark> {
+    let name = &statement.name;
     let mut remarks = Vec::new();
     let mut tell =
         |code: &'static str, text: String| remarks.push(Remark::new(code, format!("{name}: {text}")));
+    let is_everybody = |names: &[String]| names.iter().any(|name| name == "*");
+    // What excludes a few lets in all the others.
     let on = |claim: &str| -> Vec<&Condition> {
         let key = format!("{}:{claim}", caller.issuer).to_ascii_lowercase();
-        stated.conditions.iter().filter(|condition| condition.key.to_ascii_lowercase() == key).collect()
+        statement
+            .conditions
+            .iter()
+            .filter(|condition| condition.key.to_ascii_lowercase() == key && restricts(condition))
+            .collect()
     };
-    if !matches!(stated.principals, Principals::These(_)) {
+    let names_all = match &statement.principals {
+        Principals::Everyone | Principals::AllBut(_) => true,
+        Principals::These(these) => these.iter().any(|(_, names)| is_everybody(names)),
+    };
+    if names_all {
         tell("EveryPrincipal", "its Principal is everybody, not this cluster's provider".to_owned());
     }
-    match &stated.actions {
+    match &statement.actions {
         Actions::These(these) => these.iter().filter(|action| is_wild(action)).for_each(|action| {
             tell("WideAction", format!("its Action {action} is more than sts:AssumeRoleWithWebIdentity"));
         }),
@@ -54,7 +71,9 @@ fn of(stated: &Stated, caller: &Caller) -> Vec<Remark> {
             tell("WildcardSubject", format!("every ServiceAccount that matches {subject} has this role"));
         }
     }
-    if audiences.is_empty() {
+    let is_any =
+        |condition: &&&Condition| is_like(condition) && condition.values.iter().any(|value| value == "*");
+    if audiences.is_empty() || audiences.iter().any(|condition| is_any(&condition)) {
         let text = "no condition on aud: a token that was made for another service is taken too";
         tell("AudienceNotChecked", text.to_owned());
     }

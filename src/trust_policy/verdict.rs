@@ -14,7 +14,7 @@ use crate::trust_policy::difference::matches;
 use crate::trust_policy::document::Actions;
 use crate::trust_policy::document::Document;
 use crate::trust_policy::document::Principals;
-use crate::trust_policy::document::Stated;
+use crate::trust_policy::document::Statement;
 use crate::trust_policy::loosened::loosenings;
 use crate::trust_policy::provider;
 
@@ -62,7 +62,7 @@ pub struct Line {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Judged {
+pub struct Evaluation {
     pub statement: String,
     pub allows: bool,
     pub applies: Answer,
@@ -73,7 +73,7 @@ pub struct Judged {
 pub struct Verdict {
     #[serde(rename = "lets_in")]
     pub answer: Answer,
-    pub statements: Vec<Judged>,
+    pub statements: Vec<Evaluation>,
     /// Whom else it lets in.
     pub loosenings: Vec<Remark>,
 }
@@ -100,7 +100,8 @@ impl Caller {
 
 /// Whether the policy lets the caller in, and why.
 pub fn verdict(document: &Document, caller: &Caller) -> Verdict {
-    let statements: Vec<Judged> = document.statements.iter().map(|stated| judged(stated, caller)).collect();
+    let statements: Vec<Evaluation> =
+        document.statements.iter().map(|statement| judged(statement, caller)).collect();
     let any = |allows: bool, applies: Answer| {
         statements.iter().any(|judged| judged.allows == allows && judged.applies == applies)
     };
@@ -116,9 +117,9 @@ pub fn verdict(document: &Document, caller: &Caller) -> Verdict {
     Verdict { answer, statements, loosenings: loosenings(document, caller) }
 }
 
-fn judged(stated: &Stated, caller: &Caller) -> Judged {
-    let mut lines = vec![principal(&stated.principals, caller), action(&stated.actions)];
-    lines.extend(stated.conditions.iter().map(|condition| judge(condition, caller)));
+fn judged(statement: &Statement, caller: &Caller) -> Evaluation {
+    let mut lines = vec![principal(&statement.principals, caller), action(&statement.actions)];
+    lines.extend(statement.conditions.iter().map(|condition| judge(condition, caller)));
     let applies = if lines.iter().any(|line| line.answer == Answer::No) {
         Answer::No
     } else if lines.iter().any(|line| line.answer == Answer::Unknown) {
@@ -126,7 +127,7 @@ fn judged(stated: &Stated, caller: &Caller) -> Judged {
     } else {
         Answer::Yes
     };
-    Judged { statement: stated.name.clone(), allows: stated.allows, applies, lines }
+    Evaluation { statement: statement.name.clone(), allows: statement.allows, applies, lines }
 }
 
 fn principal(principals: &Principals, caller: &Caller) -> Line {
@@ -134,11 +135,10 @@ fn principal(principals: &Principals, caller: &Caller) -> Line {
         let of_kind = these.iter().filter(|(kind, _)| kind == "Federated");
         of_kind.flat_map(|(_, names)| names.clone()).collect()
     };
-    let is_meant = |names: &[String]| names.iter().any(|name| *name == caller.provider || name == "*");
     let (wanted, answer) = match principals {
         Principals::Everyone => (vec!["*".to_owned()], Answer::Yes),
-        Principals::These(these) => (federated(these), Answer::of(is_meant(&federated(these)))),
-        Principals::AllBut(but) => (federated(but), Answer::of(!is_meant(&federated(but)))),
+        Principals::These(these) => (federated(these), Answer::of(means(these, caller))),
+        Principals::AllBut(but) => (federated(but), Answer::of(!means(but, caller))),
     };
     let got = Some(caller.provider.clone());
     let is_list = matches!(principals, Principals::These(_));
@@ -147,6 +147,16 @@ fn principal(principals: &Principals, caller: &Caller) -> Line {
     let remark = (answer == Answer::No).then(|| other_principal(&wanted, is_list, caller));
     let what = if is_list { "Principal Federated" } else { "Principal" };
     Line { what: what.to_owned(), wanted, got, answer, remark, difference }
+}
+
+/// Whether this list has the caller's provider, or everybody: `{"AWS": "*"}` is the same as `"*"` ("AWS JSON policy
+/// elements: Principal").
+pub(super) fn means(these: &[(String, Vec<String>)], caller: &Caller) -> bool {
+    let of_kind = |wanted: &str, test: &dyn Fn(&str) -> bool| {
+        these.iter().any(|(kind, names)| kind == wanted && names.iter().any(|name| test(name)))
+    };
+    of_kind("Federated", &|name| name == caller.provider || name == "*")
+        || of_kind("AWS", &|name| name == "*")
 }
 
 fn other_principal(wanted: &[String], is_list: bool, caller: &Caller) -> Remark {
@@ -217,17 +227,8 @@ impl Remark {
 }
 
 impl Verdict {
-    /// The nearest miss: of the Allow statements, the one that has the fewest lines against it.
-    pub fn nearest_miss(&self) -> Option<&Judged> {
-        let misses = |judged: &&Judged| judged.lines.iter().filter(|line| line.answer == Answer::No).count();
-        self.statements
-            .iter()
-            .filter(|judged| judged.allows && judged.applies == Answer::No)
-            .min_by_key(misses)
-    }
-
     /// A Deny that applies.
-    pub fn denied_by(&self) -> Option<&Judged> {
+    pub fn denied_by(&self) -> Option<&Evaluation> {
         self.statements.iter().find(|judged| !judged.allows && judged.applies == Answer::Yes)
     }
 }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use support::process::Process;
 use support::world::World;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -196,4 +198,74 @@ async fn looks_with_the_variables_and_the_files_of_another_process() {
     let (status, output) = run(&["doctor", "--json", "--pid", &id.to_string()], []).await;
     assert_eq!(status, 0, "{output}");
     assert!(output.contains(&format!("/proc/{id}/root/")), "{output}");
+}
+
+/// Whoever can choose a process's variables must gain nothing from root's looking at it.
+#[tokio::test]
+async fn root_becomes_the_user_of_the_process_that_it_looks_at() {
+    if !can_run("root and setpriv(1)", &["setpriv", "--reuid=65534", "--clear-groups", "true"]) {
+        return;
+    }
+    let world = World::start().await.unwrap();
+    let secret = world.directory().join("of-root");
+    fs::write(&secret, world.token().mint()).unwrap();
+    fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut env = world.env();
+    env.insert("AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(), secret.to_str().unwrap().to_owned());
+    env.insert("LD_PRELOAD".to_owned(), "/nowhere/of-the-target.so".to_owned());
+    let arguments = ["--reuid=65534", "--regid=65534", "--clear-groups", "/bin/sleep", "600"];
+    let theirs = Process::start("/usr/bin/setpriv", &arguments, env).unwrap();
+    let id = theirs.id().unwrap();
+    let is_theirs = || fs::read_to_string(format!("/proc/{id}/status")).unwrap().contains("Uid:\t65534");
+    while !is_theirs() {
+        tokio::task::yield_now().await;
+    }
+    let (status, output) = run(&["doctor", "--pid", &id.to_string()], []).await;
+    assert_eq!(status, 2, "{output}");
+    let words: Vec<&str> = output.split_whitespace().collect();
+    assert!(words.join(" ").contains("is uid 65534") && !output.contains("LD_PRELOAD"), "{output}");
+    assert_eq!(world.sts.calls().iter().filter(|call| call.token.is_some()).count(), 0);
+}
+
+/// Whoever listens on loopback may be anybody.
+#[tokio::test]
+async fn nothing_secret_goes_where_it_should_not_and_nothing_that_repeats_it_is_shown() {
+    const SECRET: &str = "wJalrXUtnFEMIbPxRfiCYEXAMPLE";
+    let said = format!("{{\"code\":\"x\",\"message\":\"you sent {SECRET}\"}}");
+    let echo = |body: &str| {
+        format!("HTTP/1.1 403 No\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let heard = Arc::new(std::sync::Mutex::new(String::new()));
+    let hears = heard.clone();
+    let answer = echo(&said);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut buffer = vec![0; 4096];
+            let length = stream.read(&mut buffer).await.unwrap_or_default();
+            hears.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let env = |uri: String| {
+        BTreeMap::from(
+            [
+                ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN", SECRET.to_owned()),
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        )
+    };
+    // Where SDKs send it, it is sent, and not repeated.
+    let (status, output) = run(&["doctor"], env(format!("http://{address}/v1/credentials"))).await;
+    assert_eq!(status, 2, "{output}");
+    assert!(output.contains("not shown") && !output.contains(SECRET), "{output}");
+    assert!(heard.lock().unwrap().contains(SECRET), "SDKs send it there");
+    // Elsewhere it is not: this machine by a name that is not loopback's.
+    heard.lock().unwrap().clear();
+    let elsewhere = format!("http://0.0.0.0:{}/v1/credentials", address.port());
+    let (_, output) = run(&["doctor"], env(elsewhere)).await;
+    assert!(!heard.lock().unwrap().contains(SECRET), "{output}");
 }

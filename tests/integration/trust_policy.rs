@@ -40,6 +40,8 @@ fn policies() -> Vec<Value> {
         "StringNotLike",
         "ArnLike",
         "ArnNotLike",
+        "ArnEquals",
+        "ArnNotEquals",
     ];
     let forms: Vec<String> = operators
         .iter()
@@ -81,6 +83,8 @@ fn policies() -> Vec<Value> {
         (json!({ "Federated": "arn:aws:iam::111122223333:oidc-provider/other" }), json!(CALL)),
         (json!({ "Federated": [PROVIDER, "x"] }), json!(["sts:TagSession", "sts:assumerolewithwebidentity"])),
         (json!({ "AWS": PROVIDER }), json!(CALL)),
+        (json!({ "AWS": "*" }), json!(CALL)),
+        (json!({ "Federated": "*" }), json!(CALL)),
         (json!("*"), json!("sts:Assume*")),
         (json!({ "Federated": PROVIDER }), json!("sts:AssumeRole")),
     ] {

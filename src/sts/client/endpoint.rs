@@ -4,6 +4,8 @@
 //! found then, signed for the region that the rules name. IMDS is never asked for a region: with our own variables in the
 //! environment it would be ourselves that answer.
 
+use std::path::Path;
+
 use aws_config::BehaviorVersion;
 use aws_config::SdkConfig;
 use aws_config::meta::region::ProvideRegion;
@@ -30,6 +32,8 @@ use crate::contract::ENV_REGION;
 use crate::contract::ENV_STS_REGIONAL_ENDPOINTS;
 use crate::contract::ENV_USE_DUALSTACK_ENDPOINT;
 use crate::contract::ENV_USE_FIPS_ENDPOINT;
+use crate::file::ReadFileError;
+use crate::file::read_bounded;
 use crate::sts::client::CALL_TIMEOUT;
 use crate::sts::client::CONNECT_TIMEOUT;
 
@@ -37,6 +41,7 @@ use crate::sts::client::CONNECT_TIMEOUT;
 const GLOBAL: &str = "aws-global";
 /// A call to an endpoint given by hand, without a region, is signed for this one, as is one to the global endpoint.
 const DEFAULT_SIGNING_REGION: &str = "us-east-1";
+const MAX_PROFILE_BYTES: usize = 1024 * 1024;
 /// The SDK asks a variable first, and takes an empty one for a value. Nobody sets this one.
 const NO_VARIABLE: &str = "IRSA_SIDECAR_PROFILE_ALONE";
 
@@ -65,6 +70,10 @@ pub enum ResolveError {
          AWS_STS_REGIONAL_ENDPOINTS=regional"
     )]
     NotRegional(String),
+    #[error(
+        "{path}, which {named_by} names: {why}. The AWS SDKs read it for the profile; it must be a file of at most 1 MiB"
+    )]
+    ProfileFile { path: String, named_by: &'static str, why: ReadFileError },
     #[error("{settings} do not go together, be they from the environment or from the profile: {why}")]
     Contradiction { settings: String, why: String },
 }
@@ -99,6 +108,16 @@ impl Location {
         self.endpoint.url()
     }
 
+    /// Another IAM than AWS's, by the rules that hold for STS's own.
+    pub(super) fn iam_url(&self) -> Option<String> {
+        let key = ServiceConfigKey::builder()
+            .service_id("IAM")
+            .env(ENV_ENDPOINT_URL)
+            .profile("endpoint_url")
+            .build();
+        self.sdk.service_config()?.load_config(key.ok()?).filter(|url| !url.is_empty())
+    }
+
     pub(super) fn sdk(&self) -> &SdkConfig {
         &self.sdk
     }
@@ -117,6 +136,7 @@ impl ResolveError {
             Self::NoRegion => "RegionMissing",
             Self::NotARegion(_) => "RegionUnusable",
             Self::NotRegional(_) => "RegionalEndpointsUnusable",
+            Self::ProfileFile { .. } => "ProfileFileUnusable",
         }
     }
 }
@@ -187,6 +207,7 @@ pub async fn check_region() -> Result<(), ResolveError> {
 
 /// What the environment and the profile say: a region, an endpoint, or that neither is needed.
 async fn locate() -> Result<(SdkConfig, Wanted), ResolveError> {
+    check_profile_files()?;
     let region = region().await;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -212,6 +233,24 @@ async fn locate() -> Result<(SdkConfig, Wanted), ResolveError> {
     let use_fips = sdk.use_fips().unwrap_or_default();
     let use_dual_stack = sdk.use_dual_stack().unwrap_or_default();
     Ok((sdk, Wanted { region, use_fips, use_dual_stack, is_legacy, url }))
+}
+
+/// The SDK reads them without a bound, and would wait for a FIFO for ever.
+fn check_profile_files() -> Result<(), ResolveError> {
+    for (named_by, usual) in
+        [("AWS_CONFIG_FILE", ".aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")]
+    {
+        let of_home = || variable("HOME").map(|home| (format!("{home}/{usual}"), "HOME"));
+        let Some((path, named_by)) = variable(named_by).map(|path| (path, named_by)).or_else(of_home) else {
+            continue;
+        };
+        match read_bounded(Path::new(&path), MAX_PROFILE_BYTES) {
+            // What is not there, or not ours to read, is no profile.
+            Ok(_) | Err(ReadFileError::Missing | ReadFileError::PermissionDenied) => {}
+            Err(why) => return Err(ResolveError::ProfileFile { path, named_by, why }),
+        }
+    }
+    Ok(())
 }
 
 /// Where the rules name none.

@@ -5,7 +5,6 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_sts::config::Credentials as Signer;
 use aws_sigv4::http_request::SignableBody;
 use aws_sigv4::http_request::SignableRequest;
 use aws_sigv4::http_request::SigningSettings;
@@ -20,14 +19,17 @@ use http_body_util::Limited;
 use thiserror::Error;
 use tokio::time::timeout;
 
+use crate::config::Place;
 use crate::config::RoleArn;
-use crate::config::env::Strings;
-use crate::contract::ENV_ENDPOINT_URL;
-use crate::contract::ENV_ENDPOINT_URL_IAM;
 use crate::credentials::Credentials;
+use crate::secret::Secret;
 use crate::sts::client::CALL_TIMEOUT;
 use crate::sts::client::Sts;
 use crate::sts::client::failure::not_connected;
+use crate::sts::client::signed::signer;
+use crate::sts::given::NOT_SHOWN;
+use crate::sts::given::is_arn;
+use crate::sts::given::repeats;
 use crate::sts::given::shorten;
 
 /// What was asked for.
@@ -42,7 +44,7 @@ pub struct IamRole {
 
 /// Why it was not had.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-pub enum NoRole {
+pub enum GetRoleError {
     #[error("IAM has no role of this name in the account of these credentials")]
     Unknown,
     #[error("{0}")]
@@ -66,32 +68,39 @@ impl Sts {
         role: &RoleArn,
         who: &Credentials,
         now: SystemTime,
-        strings: &dyn Strings,
-    ) -> Result<IamRole, NoRole> {
+    ) -> Result<IamRole, GetRoleError> {
         let known = ENDPOINTS.iter().find(|(partition, ..)| *partition == role.partition());
-        let of_variable = [ENV_ENDPOINT_URL_IAM, ENV_ENDPOINT_URL]
-            .iter()
-            .find_map(|name| strings.var(name).ok().flatten().filter(|value| !value.is_empty()));
-        let url = of_variable.or(known.map(|(_, url, _)| (*url).to_owned()));
+        let url = self.0.location.iam_url().or(known.map(|(_, url, _)| (*url).to_owned()));
         let url = url.ok_or_else(|| {
-            NoRole::Failed(format!(
-                "where IAM of partition {} is, is not known here; set {ENV_ENDPOINT_URL_IAM}",
+            let why = format!(
+                "where IAM of partition {} is, is not known here; set AWS_ENDPOINT_URL_IAM",
                 role.partition()
-            ))
+            );
+            GetRoleError::Failed(why)
         })?;
+        let is_safe = |place: &Place| {
+            place.is_https || place.address().is_some_and(|address| address.ip().is_loopback())
+        };
+        if !Place::of(&url).as_ref().is_some_and(is_safe) {
+            let why =
+                "AWS_ENDPOINT_URL_IAM (or AWS_ENDPOINT_URL) is no https URL: keys are not sent in clear";
+            return Err(GetRoleError::Failed(why.to_owned()));
+        }
         let region = known.map_or("us-east-1", |(.., region)| region);
-        let request = signed(&url, role, who, region, now).map_err(NoRole::Failed)?;
+        let request = signed(&url, role, who, region, now).map_err(GetRoleError::Failed)?;
         let whom = format!("IAM at {url}");
         let call = async {
-            let connector = self.connector().await.map_err(|error| NoRole::Failed(error.message))?;
+            let connector = self.connector().await.map_err(|error| GetRoleError::Failed(error.message))?;
             let response = connector.call(request).await;
-            let response = response.map_err(|error| NoRole::Failed(not_connected(&whom, &error).message))?;
+            let response =
+                response.map_err(|error| GetRoleError::Failed(not_connected(&whom, &error).message))?;
             let status = response.status().as_u16();
             let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
-            let body = body.map_err(|error| NoRole::Failed(format!("{whom}: {error}")))?.to_bytes();
-            read(status, &String::from_utf8_lossy(&body))
+            let body = body.map_err(|error| GetRoleError::Failed(format!("{whom}: {error}")))?.to_bytes();
+            read(status, &String::from_utf8_lossy(&body), &[&who.secret_access_key, &who.session_token])
         };
-        let late = |_| NoRole::Failed(format!("{whom} did not answer within {} s", CALL_TIMEOUT.as_secs()));
+        let late =
+            |_| GetRoleError::Failed(format!("{whom} did not answer within {} s", CALL_TIMEOUT.as_secs()));
         timeout(CALL_TIMEOUT, call).await.map_err(late)?
     }
 }
@@ -106,10 +115,7 @@ fn signed(
     // A role's name has no character that a form would encode, but + = , and @.
     let name = percent_encoding::utf8_percent_encode(role.name(), percent_encoding::NON_ALPHANUMERIC);
     let body = format!("Action=GetRole&Version=2010-05-08&RoleName={name}");
-    let secret_access_key = who.secret_access_key.expose().to_owned();
-    let session_token = Some(who.session_token.expose().to_owned()).filter(|token| !token.is_empty());
-    let identity: Identity =
-        Signer::new(&who.access_key_id, secret_access_key, session_token, None, "irsa-sidecar").into();
+    let identity: Identity = signer(who).into();
     let params = SigningParams::builder()
         .identity(&identity)
         .region(region)
@@ -136,22 +142,27 @@ fn signed(
     Ok(request)
 }
 
-fn read(status: u16, xml: &str) -> Result<IamRole, NoRole> {
+fn read(status: u16, xml: &str, secrets: &[&Secret]) -> Result<IamRole, GetRoleError> {
     if status != 200 {
         let code = element(xml, "Code").unwrap_or_default();
         return Err(match code {
-            "NoSuchEntity" => NoRole::Unknown,
-            "" => NoRole::Failed(format!("IAM answers with HTTP status {status}")),
+            "NoSuchEntity" => GetRoleError::Unknown,
+            "" => GetRoleError::Failed(format!("IAM answers with HTTP status {status}")),
             code => {
-                let message = shorten(element(xml, "Message").unwrap_or_default());
-                NoRole::Refused(format!("IAM said {}: {message}", shorten(code)))
+                let message = element(xml, "Message").unwrap_or_default();
+                let said = format!("IAM said {}: {}", shorten(code), shorten(message));
+                let shows = |secret: &&&Secret| !secret.expose().is_empty() && repeats(&said, secret);
+                GetRoleError::Refused(match secrets.iter().any(|secret| shows(&secret)) {
+                    true => NOT_SHOWN.to_owned(),
+                    false => said,
+                })
             }
         });
     }
     let of = |name: &str| element(xml, name).map(str::to_owned);
-    let role = of("Arn").zip(of("AssumeRolePolicyDocument"));
+    let role = of("Arn").filter(|arn| is_arn(arn)).zip(of("AssumeRolePolicyDocument"));
     let (arn, trust_policy) =
-        role.ok_or_else(|| NoRole::Failed("What answers for IAM gives no role".to_owned()))?;
+        role.ok_or_else(|| GetRoleError::Failed("What answers for IAM gives no role".to_owned()))?;
     let longest_session = element(xml, "MaxSessionDuration").and_then(|text| text.parse().ok());
     Ok(IamRole { arn, longest_session, trust_policy })
 }
@@ -172,18 +183,21 @@ mod tests {
         let xml = "<GetRoleResponse><GetRoleResult><Role><Path>/</Path><Arn>arn:aws:iam::1:role/a</Arn>\
                    <AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument><MaxSessionDuration>3600</MaxSessionDuration>\
                    </Role></GetRoleResult></GetRoleResponse>";
-        let role = read(200, xml).unwrap();
+        let role = read(200, xml, &[]).unwrap();
         assert_eq!((role.arn.as_str(), role.trust_policy.as_str()), ("arn:aws:iam::1:role/a", "%7B%7D"));
         assert_eq!(role.longest_session, Some(3600));
         let error = |code: &str| {
             format!("<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>")
         };
-        assert_eq!(read(404, &error("NoSuchEntity")), Err(NoRole::Unknown));
+        assert_eq!(read(404, &error("NoSuchEntity"), &[]), Err(GetRoleError::Unknown));
         assert_eq!(
-            read(403, &error("AccessDenied")),
-            Err(NoRole::Refused("IAM said AccessDenied: no".to_owned()))
+            read(403, &error("AccessDenied"), &[]),
+            Err(GetRoleError::Refused("IAM said AccessDenied: no".to_owned()))
         );
-        assert!(matches!(read(502, "<html>"), Err(NoRole::Failed(_))));
-        assert!(matches!(read(200, "<html>"), Err(NoRole::Failed(_))));
+        let secret = Secret::new("wJalrXUtnFEMIK7MDENG".to_owned());
+        let said = read(403, &error("wJalrXUtnFEMIK7MDENG"), &[&secret]);
+        assert!(!format!("{said:?}").contains("wJalr"), "{said:?}");
+        assert!(matches!(read(502, "<html>", &[]), Err(GetRoleError::Failed(_))));
+        assert!(matches!(read(200, "<html>", &[]), Err(GetRoleError::Failed(_))));
     }
 }

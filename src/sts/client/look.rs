@@ -25,6 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub status: u16,
+    /// Whether it has a request's id, as all that STS answers has, and what stands in its place has not.
+    pub has_request_id: bool,
     pub date: Option<SystemTime>,
     pub body: Vec<u8>,
 }
@@ -39,10 +41,12 @@ impl Sts {
             request.set_uri(url).map_err(|error| unusable(error.to_string()))?;
             let response = connector.call(request).await.map_err(|error| not_connected(whom, &error))?;
             let status = response.status().as_u16();
+            let has_id = |name: &str| response.headers().get(name).is_some();
+            let has_request_id = has_id("x-amzn-requestid") || has_id("x-amz-request-id");
             let date = response.headers().get("date").and_then(parse_date);
             let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
             let body = body.map_err(|error| unusable(format!("its answer could not be read: {error}")))?;
-            Ok(Seen { status, date, body: body.to_bytes().to_vec() })
+            Ok(Seen { status, has_request_id, date, body: body.to_bytes().to_vec() })
         };
         timeout(TIMEOUT, call).await.unwrap_or_else(|_| {
             let message = format!("{whom} did not answer within {} s", TIMEOUT.as_secs());

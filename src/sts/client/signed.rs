@@ -26,11 +26,8 @@ struct StsTime {
 
 impl Sts {
     pub(super) fn signing_as(&self, who: &Credentials, timeline: Timeline, config: Builder) -> Builder {
-        let secret_access_key = who.secret_access_key.expose().to_owned();
-        let session_token = Some(who.session_token.expose().to_owned());
-        let signer = Signer::new(&who.access_key_id, secret_access_key, session_token, None, "irsa-sidecar");
         config
-            .credentials_provider(signer)
+            .credentials_provider(signer(who))
             .identity_cache(IdentityCache::no_cache())
             .time_source(StsTime { clock: self.clock().clone(), timeline })
     }
@@ -51,6 +48,13 @@ impl Sts {
             ..ExchangeError::new(ErrorKind::InvalidReply, "STS's reply has no usable Arn")
         })
     }
+}
+
+/// A user's own keys have no session token.
+pub(super) fn signer(who: &Credentials) -> Signer {
+    let secret_access_key = who.secret_access_key.expose().to_owned();
+    let session_token = Some(who.session_token.expose().to_owned()).filter(|token| !token.is_empty());
+    Signer::new(&who.access_key_id, secret_access_key, session_token, None, "irsa-sidecar")
 }
 
 impl TimeSource for StsTime {

@@ -108,7 +108,7 @@ impl Exchange for WebIdentityClient {
         let Basis::Token(token) = basis else {
             return Err(ExchangeError::new(ErrorKind::Other, "there is no web identity token to start from"));
         };
-        let pod = Arc::new(self.pod.clone().or(names_in(token.claims())));
+        let pod = Arc::new(names(&self.pod, token.claims()));
         let session_name = self.settings.session.name.fill(&pod);
         let request = Request { token, pod, session_name };
         match self.settings.session.duration {
@@ -118,14 +118,14 @@ impl Exchange for WebIdentityClient {
     }
 }
 
-/// What the token says of the pod that it was made for.
-fn names_in(claims: &Claims) -> PodNames {
+/// What is known of the pod: what the downward API tells, else what the token says of the pod that it was made for.
+pub fn names(told: &PodNames, claims: &Claims) -> PodNames {
     let claim = |path: &[&str]| claims.kubernetes(path).map(str::to_owned);
-    PodNames {
+    told.clone().or(PodNames {
         namespace: claim(&["namespace"]),
         pod: claim(&["pod", "name"]),
         service_account: claim(&["serviceaccount", "name"]),
         node: claim(&["node", "name"]),
         hostname: None,
-    }
+    })
 }

@@ -230,6 +230,8 @@ impl Stage {
         let given =
             issued.iter().flat_map(|given| [given.secret_access_key.clone(), given.session_token.clone()]);
         let keys = self.env.get("AWS_SECRET_ACCESS_KEY").cloned();
-        [signature].into_iter().chain(given).chain(keys).collect()
+        let password = self.env.get("AWS_ENDPOINT_URL_STS").and_then(|url| url.split_once('@'));
+        let password = password.and_then(|(user, _)| Some(user.rsplit_once(':')?.1.to_owned()));
+        [signature].into_iter().chain(given).chain(keys).chain(password).collect()
     }
 }

@@ -12,12 +12,16 @@ const NO_CODE: &str = "Success";
 /// Where a code may stand anywhere.
 const OF_DOCTOR: [&str; 3] = ["src/doctor", "src/trust_policy/", "src/token/doubt.rs"];
 /// What these rooms have of AWS's own words.
-const OF_AWS: [&str; 34] = [
+const OF_AWS: [&str; 44] = [
+    "AccessKeyId",
     "Action",
     "Allow",
     "Arn",
     "ArnEquals",
     "ArnLike",
+    "ArnNotEquals",
+    "ArnNotLike",
+    "AssumeRole",
     "AssumeRolePolicyDocument",
     "AssumeRoleWithWebIdentity",
     "Condition",
@@ -27,7 +31,9 @@ const OF_AWS: [&str; 34] = [
     "Expiration",
     "Federated",
     "ForAllValues",
+    "ForAnyValue",
     "GetCallerIdentity",
+    "Id",
     "IfExists",
     "MaxSessionDuration",
     "Not",
@@ -37,6 +43,7 @@ const OF_AWS: [&str; 34] = [
     "Principal",
     "Role",
     "RoleArn",
+    "SecretAccessKey",
     "Sid",
     "Statement",
     "String",
@@ -45,6 +52,9 @@ const OF_AWS: [&str; 34] = [
     "StringLike",
     "StringNotEquals",
     "StringNotEqualsIgnoreCase",
+    "StringNotLike",
+    "Token",
+    "Version",
     // Not a failure.
     "Fine",
     "Skipped",

@@ -202,8 +202,9 @@ impl Principals {
             PrincipalKind::Federated => federated,
             PrincipalKind::Aws => aws,
         };
-        // In a principal `*` stands for everyone or for nothing: IAM has no patterns here.
-        named.iter().any(|name| name == "*" || principal.names.contains(name))
+        // In a principal `*` stands for everyone or for nothing: IAM has no patterns here. `{"AWS":"*"}` is the same as `"*"`.
+        aws.iter().any(|name| name == "*")
+            || named.iter().any(|name| name == "*" || principal.names.contains(name))
     }
 }
 

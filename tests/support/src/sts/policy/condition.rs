@@ -32,6 +32,8 @@ enum Comparison {
     Equals,
     EqualsIgnoreCase,
     Like,
+    /// Part by part; what is no ARN matches none.
+    Arn,
     /// `Null`: the key is absent when the value is `true`, present when it is `false`.
     Absent,
 }
@@ -58,8 +60,10 @@ impl Condition {
             "StringEqualsIgnoreCase" => (Comparison::EqualsIgnoreCase, false),
             "StringNotEqualsIgnoreCase" => (Comparison::EqualsIgnoreCase, true),
             // To IAM, ArnEquals and ArnLike are one and the same.
-            "StringLike" | "ArnLike" | "ArnEquals" => (Comparison::Like, false),
-            "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => (Comparison::Like, true),
+            "StringLike" => (Comparison::Like, false),
+            "StringNotLike" => (Comparison::Like, true),
+            "ArnLike" | "ArnEquals" => (Comparison::Arn, false),
+            "ArnNotLike" | "ArnNotEquals" => (Comparison::Arn, true),
             "Null" => (Comparison::Absent, false),
             _ => return Err(format!("condition operator {operator:?} is not known here")),
         };
@@ -88,10 +92,18 @@ impl Condition {
             Comparison::Equals => wanted == asked,
             Comparison::EqualsIgnoreCase => wanted.eq_ignore_ascii_case(asked),
             Comparison::Like => like(wanted, asked),
+            Comparison::Arn => like_arn(wanted, asked),
             Comparison::Absent => false,
         });
         matched != self.negated
     }
+}
+
+fn like_arn(pattern: &str, arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':');
+    let mut patterns = pattern.splitn(6, ':');
+    let all = (0..6).all(|_| matches!((patterns.next(), parts.next()), (Some(p), Some(a)) if like(p, a)));
+    all && arn.starts_with("arn:")
 }
 
 /// IAM's patterns: `*` is any run of characters, `?` exactly one.
