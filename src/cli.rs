@@ -28,6 +28,7 @@ use crate::config::settings::HOST;
 use crate::config::settings::LISTEN;
 use crate::config::settings::LOG;
 use crate::config::settings::LOG_FORMAT;
+use crate::config::settings::NO_AUTHORIZATION_TOKEN;
 use crate::config::settings::REMOVE;
 use crate::config::settings::ROLE;
 use crate::config::settings::ROLES_FILE;
@@ -42,6 +43,7 @@ use crate::contract::exit;
 
 pub mod credentials;
 pub mod doctor;
+mod exec;
 pub mod healthcheck;
 mod help;
 pub mod inject;
@@ -65,6 +67,12 @@ use help::CREDENTIALS_EXAMPLES;
 use help::DOCTOR;
 use help::DOCTOR_EXAMPLES;
 use help::DOCTOR_STATUSES;
+use help::EXEC;
+use help::EXEC_EXAMPLES;
+use help::EXEC_LOG_HELP;
+use help::EXEC_ROLE_HELP;
+use help::EXEC_STATUSES;
+use help::EXEC_WAIT_HELP;
 use help::EXIT_STATUSES;
 use help::HEALTHCHECK;
 use help::HEALTHCHECK_EXAMPLES;
@@ -92,6 +100,10 @@ pub enum Command {
     Serve {
         flags: Flags,
     },
+    Exec {
+        flags: Flags,
+        command: Vec<OsString>,
+    },
     Credentials {
         flags: Flags,
         format: Format,
@@ -118,6 +130,9 @@ pub enum Command {
 
 /// The settings that are flags of `credentials` too.
 static OF_CREDENTIALS: [&Setting; 5] = [&ROLE, &ROLES_FILE, &SESSION_DURATION, &LOG, &LOG_FORMAT];
+/// Those of `exec`.
+static OF_EXEC: [&Setting; 6] =
+    [&ROLE, &ROLES_FILE, &SESSION_DURATION, &NO_AUTHORIZATION_TOKEN, &LOG_FORMAT, &WAIT];
 /// Those of `doctor`.
 static OF_DOCTOR: [&Setting; 3] = [&ROLE, &ROLES_FILE, &SESSION_DURATION];
 /// The flags of `net-init` beside `--listen`.
@@ -145,6 +160,10 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
     let flags = flags(of_command);
     Ok(match name {
         "serve" => Command::Serve { flags },
+        "exec" => {
+            let command = of_command.get_many("command").into_iter().flatten().cloned().collect();
+            Command::Exec { flags, command }
+        }
         "credentials" => Command::Credentials { flags, format: chosen_format(of_command, &FORMATS) },
         "doctor" => Command::Doctor(doctor::asked(of_command, flags)),
         "token" => {
@@ -188,6 +207,26 @@ pub fn definition() -> ClapCommand {
                 .long_about(SERVE)
                 .after_long_help(SERVE_EXAMPLES)
                 .args(SETTINGS.iter().filter_map(|setting| argument(setting))),
+        )
+        .subcommand(
+            command("exec", "Run a command that has the role's credentials, fresh for as long as it runs")
+                .long_about(EXEC)
+                .after_help(EXEC_STATUSES)
+                .after_long_help(EXEC_EXAMPLES)
+                .override_usage("irsa-sidecar exec [OPTIONS] [--] <COMMAND> [ARGUMENT]...")
+                .args(OF_EXEC.iter().filter_map(|setting| argument(setting)))
+                .mut_arg(ROLE.name(), |role| role.help(EXEC_ROLE_HELP))
+                .mut_arg(WAIT.name(), |wait| wait.help(EXEC_WAIT_HELP))
+                .args(argument(&LOG).map(|log| log.help(EXEC_LOG_HELP)))
+                .arg(
+                    Arg::new("command")
+                        .value_name("COMMAND")
+                        .help("The command and its arguments; -- before it where it begins with a dash")
+                        .required(true)
+                        .num_args(1..)
+                        .trailing_var_arg(true)
+                        .value_parser(value_parser!(OsString)),
+                ),
         )
         .subcommand(
             command("credentials", "Obtain a role's credentials once and print them")
@@ -337,7 +376,7 @@ fn flags(matches: &ArgMatches) -> Flags {
             flags.set_as(spelt, setting, value.clone());
         }
     }
-    for switch in [&REMOVE, &HOST] {
+    for switch in [&REMOVE, &HOST, &NO_AUTHORIZATION_TOKEN] {
         if let Ok(Some(true)) = matches.try_get_one::<bool>(switch.name()) {
             flags = flags.with(switch, "true");
         }
@@ -422,9 +461,17 @@ mod tests {
 
     #[test]
     fn help_at_every_level_tells_the_exit_statuses() {
-        for command in
-            ["", "serve ", "credentials ", "token ", "healthcheck ", "net-init ", "inject ", "webhook "]
-        {
+        for command in [
+            "",
+            "serve ",
+            "exec ",
+            "credentials ",
+            "token ",
+            "healthcheck ",
+            "net-init ",
+            "inject ",
+            "webhook ",
+        ] {
             for help in ["-h", "--help"] {
                 let error = parsed(&format!("irsa-sidecar {command}{help}")).err().unwrap();
                 assert_eq!(error.kind(), ErrorKind::DisplayHelp);

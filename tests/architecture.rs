@@ -99,6 +99,8 @@ const PLAN: &[(&str, &[&str])] = &[
             "trust_policy",
         ],
     ),
+    // One command: it is given an endpoint, and knows nothing of what is behind it.
+    ("exec", &["config", "contract", "inject", "secret"]),
     // It sees no credentials, and no secret but its own certificate's key.
     (
         "webhook",

@@ -77,6 +77,8 @@ pub(super) struct Surroundings {
     pub(super) listeners: Vec<SocketAddr>,
     /// Metadata listeners that may not answer without a token; they could only answer without one.
     pub(super) closed_imds: Vec<SocketAddr>,
+    /// There is one client and one token for it: a role's own token counts for nothing.
+    pub(super) ignores_role_tokens: bool,
 }
 
 impl RolesFile {
@@ -88,7 +90,10 @@ impl RolesFile {
     pub fn read(&self) -> Parsed<Vec<Role>> {
         let mut report = Report::new(&self.path);
         let placed = self.text(&mut report).and_then(|text| self.parse(&text, &mut report));
-        let roles: Vec<Role> = placed.unwrap_or_default().into_iter().map(|placed| placed.role).collect();
+        let mut roles: Vec<Role> = placed.unwrap_or_default().into_iter().map(|placed| placed.role).collect();
+        if self.defaults.surroundings.ignores_role_tokens {
+            roles.iter_mut().for_each(|role| role.authorization_token_file = None);
+        }
         let Report { mistakes, warnings, .. } = report;
         match Mistakes::new(mistakes) {
             Some(mistakes) => Err(mistakes),

@@ -228,6 +228,17 @@ pub static WAIT: Setting = Setting {
     example: "1m",
 };
 
+/// A flag of `exec`, without a value and without a variable: it belongs to one call.
+pub static NO_AUTHORIZATION_TOKEN: Setting = Setting {
+    flag: Some("no-authorization-token"),
+    variable: "",
+    value: "",
+    default: "",
+    meaning: "give credentials without the authorization token, for SDKs that cannot send it (Go before 1.15.41): ANY \
+              process that reaches this loopback address is then given the role's credentials",
+    example: "",
+};
+
 /// A flag of `net-init`, without a value and without a variable: it belongs to one call.
 pub static REMOVE: Setting = Setting {
     flag: Some("remove"),

@@ -55,6 +55,7 @@ pub use chain::ChainClient;
 pub use chain::mend as mend_of_chain;
 pub use endpoint::ResolveError;
 pub use endpoint::check_region;
+pub use endpoint::region;
 pub use look::Seen;
 pub use web_identity::WebIdentityClient;
 

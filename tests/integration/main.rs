@@ -14,6 +14,7 @@ mod credentials_file;
 mod demo;
 mod docs;
 mod errors;
+mod exec;
 mod guards;
 mod imds_upstream;
 mod imds_wire;
