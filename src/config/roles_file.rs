@@ -90,10 +90,7 @@ impl RolesFile {
     pub fn read(&self) -> Parsed<Vec<Role>> {
         let mut report = Report::new(&self.path);
         let placed = self.text(&mut report).and_then(|text| self.parse(&text, &mut report));
-        let mut roles: Vec<Role> = placed.unwrap_or_default().into_iter().map(|placed| placed.role).collect();
-        if self.defaults.surroundings.ignores_role_tokens {
-            roles.iter_mut().for_each(|role| role.authorization_token_file = None);
-        }
+        let roles: Vec<Role> = placed.unwrap_or_default().into_iter().map(|placed| placed.role).collect();
         let Report { mistakes, warnings, .. } = report;
         match Mistakes::new(mistakes) {
             Some(mistakes) => Err(mistakes),
