@@ -19,6 +19,12 @@ _irsa__sidecar() {
             irsa__sidecar,credentials)
                 cmd="irsa__sidecar__subcmd__credentials"
                 ;;
+            irsa__sidecar,doctor)
+                cmd="irsa__sidecar__subcmd__doctor"
+                ;;
+            irsa__sidecar,exec)
+                cmd="irsa__sidecar__subcmd__exec"
+                ;;
             irsa__sidecar,healthcheck)
                 cmd="irsa__sidecar__subcmd__healthcheck"
                 ;;
@@ -47,7 +53,7 @@ _irsa__sidecar() {
 
     case "${cmd}" in
         irsa__sidecar)
-            opts="-h -V --help --version serve credentials token trust-policy healthcheck net-init inject webhook"
+            opts="-h -V --help --version serve exec credentials doctor token trust-policy healthcheck net-init inject webhook"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -88,6 +94,82 @@ _irsa__sidecar() {
                     return 0
                     ;;
                 --log-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        irsa__sidecar__subcmd__doctor)
+            opts="-h --trust-policy --sdk --pid --offline --json --role --roles-file --session-duration --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --trust-policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sdk)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --roles-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --session-duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        irsa__sidecar__subcmd__exec)
+            opts="-h --roles-file --session-duration --no-authorization-token --log-format --role --wait --log --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --roles-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --session-duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
