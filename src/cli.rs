@@ -69,10 +69,7 @@ use help::DOCTOR_EXAMPLES;
 use help::DOCTOR_STATUSES;
 use help::EXEC;
 use help::EXEC_EXAMPLES;
-use help::EXEC_LOG_HELP;
-use help::EXEC_ROLE_HELP;
 use help::EXEC_STATUSES;
-use help::EXEC_WAIT_HELP;
 use help::EXIT_STATUSES;
 use help::HEALTHCHECK;
 use help::HEALTHCHECK_EXAMPLES;
@@ -130,9 +127,6 @@ pub enum Command {
 
 /// The settings that are flags of `credentials` too.
 static OF_CREDENTIALS: [&Setting; 5] = [&ROLE, &ROLES_FILE, &SESSION_DURATION, &LOG, &LOG_FORMAT];
-/// Those of `exec`.
-static OF_EXEC: [&Setting; 6] =
-    [&ROLE, &ROLES_FILE, &SESSION_DURATION, &NO_AUTHORIZATION_TOKEN, &LOG_FORMAT, &WAIT];
 /// Those of `doctor`.
 static OF_DOCTOR: [&Setting; 3] = [&ROLE, &ROLES_FILE, &SESSION_DURATION];
 /// The flags of `net-init` beside `--listen`.
@@ -160,10 +154,7 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
     let flags = flags(of_command);
     Ok(match name {
         "serve" => Command::Serve { flags },
-        "exec" => {
-            let command = of_command.get_many("command").into_iter().flatten().cloned().collect();
-            Command::Exec { flags, command }
-        }
+        "exec" => Command::Exec { flags, command: exec::asked(of_command) },
         "credentials" => Command::Credentials { flags, format: chosen_format(of_command, &FORMATS) },
         "doctor" => Command::Doctor(doctor::asked(of_command, flags)),
         "token" => {
@@ -214,19 +205,7 @@ pub fn definition() -> ClapCommand {
                 .after_help(EXEC_STATUSES)
                 .after_long_help(EXEC_EXAMPLES)
                 .override_usage("irsa-sidecar exec [OPTIONS] [--] <COMMAND> [ARGUMENT]...")
-                .args(OF_EXEC.iter().filter_map(|setting| argument(setting)))
-                .mut_arg(ROLE.name(), |role| role.help(EXEC_ROLE_HELP))
-                .mut_arg(WAIT.name(), |wait| wait.help(EXEC_WAIT_HELP))
-                .args(argument(&LOG).map(|log| log.help(EXEC_LOG_HELP)))
-                .arg(
-                    Arg::new("command")
-                        .value_name("COMMAND")
-                        .help("The command and its arguments; -- before it where it begins with a dash")
-                        .required(true)
-                        .num_args(1..)
-                        .trailing_var_arg(true)
-                        .value_parser(value_parser!(OsString)),
-                ),
+                .args(exec::arguments()),
         )
         .subcommand(
             command("credentials", "Obtain a role's credentials once and print them")
@@ -426,6 +405,13 @@ mod tests {
                 "irsa-sidecar credentials",
                 Command::Credentials { flags: Flags::default(), format: Format::Process },
             ),
+            (
+                "irsa-sidecar exec --wait 2m ls -la -- --wait",
+                Command::Exec {
+                    flags: Flags::default().with(&WAIT, "2m"),
+                    command: ["ls", "-la", "--", "--wait"].map(OsString::from).into(),
+                },
+            ),
             ("irsa-sidecar token", Command::Token { file: None, json: false }),
             ("irsa-sidecar token - --json", Command::Token { file: Some(PathBuf::from("-")), json: true }),
             ("irsa-sidecar healthcheck", Command::Healthcheck { flags: Flags::default() }),
@@ -454,7 +440,8 @@ mod tests {
             assert!(help.contains(&format!("--{flag} <")), "{flag}");
             assert!(help.contains(&format!("[env: {}]", setting.variable)), "{flag}");
         }
-        for line in help.lines() {
+        let exec = parsed("irsa-sidecar exec --help").err().unwrap().to_string();
+        for line in help.lines().chain(exec.lines()) {
             assert!(line.chars().count() <= 120, "{line}");
         }
     }

@@ -155,7 +155,16 @@ const DOORS: &[(&str, &[&str])] = &[
     ("aws_smithy_types", STS),
     ("aws_types", &["src/sts/client/endpoint.rs"]),
     ("base64", &["src/token.rs", "src/serve/imds/session.rs", "src/webhook/review.rs"]),
-    ("clap", &["src/cli.rs", "src/cli/doctor.rs", "src/cli/injection.rs", "src/cli/trust_policy.rs"]),
+    (
+        "clap",
+        &[
+            "src/cli.rs",
+            "src/cli/doctor.rs",
+            "src/cli/exec.rs",
+            "src/cli/injection.rs",
+            "src/cli/trust_policy.rs",
+        ],
+    ),
     ("fastrand", &["src/app.rs"]),
     ("hmac", &["src/serve/imds/session.rs"]),
     ("httpdate", STS),

@@ -143,12 +143,16 @@ _irsa__sidecar() {
             return 0
             ;;
         irsa__sidecar__subcmd__exec)
-            opts="-h --roles-file --session-duration --no-authorization-token --log-format --role --wait --log --help"
+            opts="-h --role --roles-file --session-duration --wait --no-authorization-token --log --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --roles-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -157,19 +161,15 @@ _irsa__sidecar() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --log-format)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --role)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

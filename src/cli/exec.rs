@@ -9,18 +9,34 @@ use std::future::pending;
 use std::process::Command;
 use std::time::Duration;
 
+use clap::Arg;
+use clap::ArgMatches;
+use clap::value_parser;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::app;
 use crate::cache::Problem;
+use crate::cli::argument;
+use crate::cli::help::EXEC_LOG_HELP;
+use crate::cli::help::EXEC_NO_TOKEN_HELP;
+use crate::cli::help::EXEC_ROLE_HELP;
+use crate::cli::help::EXEC_WAIT_HELP;
 use crate::cli::process;
 use crate::cli::process::FileLimit;
 use crate::cli::serve;
 use crate::clock::Clock;
 use crate::config::Exec;
 use crate::config::env::Strings;
+use crate::config::settings::LOG;
+use crate::config::settings::LOG_FORMAT;
+use crate::config::settings::NO_AUTHORIZATION_TOKEN;
+use crate::config::settings::ROLE;
+use crate::config::settings::ROLES_FILE;
+use crate::config::settings::SESSION_DURATION;
+use crate::config::settings::Setting;
+use crate::config::settings::WAIT;
 use crate::contract::DEFAULT_ROLE;
 use crate::contract::PATH_CREDENTIALS;
 use crate::contract::exec_exit;
@@ -35,6 +51,40 @@ use crate::sts::client::region;
 
 /// A changed roles file puts others in the place of those that are waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// The settings that are flags of `exec`, with its own words where they mean something else here.
+static FLAGS: [(&Setting, Option<&str>); 7] = [
+    (&ROLE, Some(EXEC_ROLE_HELP)),
+    (&ROLES_FILE, None),
+    (&SESSION_DURATION, None),
+    (&WAIT, Some(EXEC_WAIT_HELP)),
+    (&NO_AUTHORIZATION_TOKEN, Some(EXEC_NO_TOKEN_HELP)),
+    (&LOG, Some(EXEC_LOG_HELP)),
+    (&LOG_FORMAT, None),
+];
+
+pub(super) fn arguments() -> Vec<Arg> {
+    let flag = |(setting, help): &(&'static Setting, Option<&'static str>)| {
+        let flag = argument(setting)?;
+        Some(match help {
+            Some(help) => flag.help(*help),
+            None => flag,
+        })
+    };
+    let command = Arg::new("command")
+        .value_name("COMMAND")
+        .help("The command and its arguments; -- before it where it begins with a dash")
+        .required(true)
+        .num_args(1..)
+        .trailing_var_arg(true)
+        .value_parser(value_parser!(OsString));
+    FLAGS.iter().filter_map(flag).chain([command]).collect()
+}
+
+/// The command and its arguments.
+pub(super) fn asked(matches: &ArgMatches) -> Vec<OsString> {
+    matches.get_many("command").into_iter().flatten().cloned().collect()
+}
 
 /// Runs the command; gives its exit status, or one of ours where there was no command.
 pub(super) fn run(settings: Exec, command: &[OsString], limit: &FileLimit, strings: &dyn Strings) -> u8 {

@@ -234,8 +234,7 @@ pub static NO_AUTHORIZATION_TOKEN: Setting = Setting {
     variable: "",
     value: "",
     default: "",
-    meaning: "give credentials without the authorization token, for SDKs that cannot send it (Go before 1.15.41): ANY \
-              process that reaches this loopback address is then given the role's credentials",
+    meaning: "serve without the authorization token",
     example: "",
 };
 
