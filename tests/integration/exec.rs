@@ -184,6 +184,22 @@ async fn survives_refreshes() {
 }
 
 #[tokio::test]
+async fn no_secret_is_in_the_log_however_talkative() {
+    let world = World::builder().session_life(Duration::from_secs(12)).start().await.unwrap();
+    let exec = Exec::start(&world, &["--log=trace"], &[]).await;
+    assert_eq!(exec.credentials().await.status, 200);
+    assert_eq!(exec.ask(None).await.status, 403);
+    exec.process.lines_with("credentials exchanged", 2).await.unwrap();
+    let log = exec.process.printed(Stream::Stderr);
+    assert!(log.contains("the command runs"), "{log}");
+    assert!(!log.contains(&exec.env["AWS_CONTAINER_AUTHORIZATION_TOKEN"]), "{log}");
+    for issued in world.sts.issued() {
+        assert!(!log.contains(&issued.secret_access_key) && !log.contains(&issued.session_token), "{log}");
+    }
+    exec.end().await;
+}
+
+#[tokio::test]
 async fn the_exit_status_is_the_commands() {
     let world = World::start().await.unwrap();
     let script = world.directory().join("no-program");
