@@ -163,7 +163,7 @@ pub const ENV_CONTAINER_CREDENTIALS_RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTI
 /// Most SDKs obey it and never ask the metadata service; boto 2, rusoto, s3cmd, s3fs, fog and GDAL do not.
 pub const ENV_EC2_METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 pub const ENV_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
-/// What stands before the container's endpoint in the chain of some SDK, newest and oldest: `exec` takes them from its child.
+/// What stands before the container's endpoint in the chain of some SDK: `exec` takes them from its child.
 pub const SHADOWING: [&str; 19] = [
     ENV_ACCESS_KEY_ID,
     "AWS_SECRET_ACCESS_KEY",

@@ -32,7 +32,8 @@ pub enum StartCommandError {
     )]
     NotFound(String),
     #[error(
-        "{command} cannot be run: {why}. It must be a program, or a script that names its interpreter, for this machine, with the right to execute it"
+        "{command} cannot be run: {why}. It must be a program for this machine, or a script that names its interpreter, with \
+         the right to execute it"
     )]
     NotExecutable { command: String, why: io::Error },
 }

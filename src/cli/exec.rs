@@ -1,7 +1,7 @@
 //! `irsa-sidecar exec -- COMMAND [ARGUMENT…]`: serve one command for as long as it runs.
 //!
-//! It is started once credentials are held, with an endpoint and an authorization token that nobody else knows; it has our
-//! terminal, our signals, and the last word on the exit status.
+//! It is started once credentials are held, with an endpoint and an authorization token that nobody else knows; it has
+//! our terminal, our signals, and the last word on the exit status.
 
 use std::ffi::OsString;
 use std::fmt::Write;

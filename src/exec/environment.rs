@@ -30,8 +30,8 @@ pub struct Served {
 
 /// Gives it what it needs, and takes from it what would shadow that.
 ///
-/// The file with AWS's settings (`~/.aws/config`) stays, with whatever it says of regions, endpoints and retries; the one with
-/// keys does not, since most SDKs ask it first. The variables of ours that name no secret stay as well.
+/// The file with AWS's settings (`~/.aws/config`) stays, with whatever it says of regions, endpoints and retries; the one
+/// with keys does not, since most SDKs ask it first. The variables of ours that name no secret stay as well.
 pub fn dress(command: &mut Command, served: &Served, strings: &dyn Strings) {
     for name in SHADOWING.iter().chain(&[ENV_AUTHORIZATION_TOKEN]) {
         command.env_remove(name);

@@ -1,12 +1,12 @@
 //! What the terminal has sent to the command itself.
 //!
-//! Ctrl-C is a signal to every process of the terminal's foreground group, and so to the command, which is in ours. Passed on,
-//! it would come twice, and to many a program the second one means: at once, whatever is half done. tini and dumb-init never see
-//! the keyboard's, since they put the command into a group or a session of its own, which costs a shell its job control over
-//! it and a pipe its terminal; aws-vault sends it twice. Who sent a signal, only a handler of our own could tell, and that
-//! needs `unsafe`. So: **while our group is in the foreground of a terminal, SIGINT, SIGQUIT and SIGWINCH count as the
-//! terminal's.** In a container without one, in the background, or under a supervisor nobody sends them but a process that
-//! means us, and they are passed on, as all others always are.
+//! Ctrl-C is a signal to every process of the terminal's foreground group, and so to the command, which is in ours. Passed
+//! on, it would come twice, and to many a program the second one means: at once, whatever is half done. tini and dumb-init
+//! never see the keyboard's, since they put the command into a group or a session of its own, which costs a shell its job
+//! control over it and a pipe its terminal; aws-vault sends it twice. Who sent a signal, only a handler of our own could
+//! tell, and that needs `unsafe`. So: **while our group is in the foreground of a terminal, SIGINT, SIGQUIT and SIGWINCH
+//! count as the terminal's.** In a container without one, in the background, or under a supervisor nobody sends them but a
+//! process that means us, and they are passed on, as all others always are.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ pub(super) fn has_sent_to_all(signal: Signal) -> bool {
 }
 
 /// By `/proc/PID/stat`, behind the name, which may hold anything: state, parent, group, session, terminal, its foreground
-/// group. A group outside our PID namespace is 0 in both places (for which `rustix::process::getpgrp` has no value).
+/// group. A group outside our PID namespace is 0 in both places, for which `rustix::process::getpgrp` has no value.
 fn is_in_foreground(stat: &str) -> bool {
     let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace().collect::<Vec<_>>());
     matches!(fields.as_deref(), Some([_, _, group, _, terminal, foreground, ..]) if *terminal != "0" && group == foreground)
