@@ -1,4 +1,4 @@
-//! How the parts are put together: `Config → Bound → run until drained`.
+//! How the parts are put together: `Config → Bound → run until drained`, or for as long as a command runs.
 //!
 //! Everything is bound before anything runs, so that a taken port is a clear error and not a half-started process.
 //! One thread does it all; what must not stall it (the certificate store, name resolution) goes to tokio's blocking pool.
@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -30,6 +31,7 @@ use crate::credentials_file::UnusablePlace;
 use crate::heap;
 use crate::metrics::Metrics;
 use crate::roles;
+use crate::roles::Board;
 use crate::roles::Table;
 use crate::serve;
 use crate::serve::BindError;
@@ -85,11 +87,20 @@ pub struct Bound {
     config: Config,
     clock: Clock,
     sts: Option<Sts>,
-    end: EndSignals,
-    hangups: (Hangups, watch::Receiver<u64>),
 }
 
-/// Resolves, takes over the signals, binds.
+/// Everything at work. Dropped, all of it ends at once.
+#[allow(missing_debug_implementations)] // holds secrets
+pub struct Running {
+    pub board: Board,
+    server: Pin<Box<dyn Future<Output = ()>>>,
+    phase: watch::Sender<Phase>,
+    background: JoinSet<()>,
+    /// Whoever keeps the roles does so until the end.
+    _crew: Option<Crew>,
+}
+
+/// Resolves, binds.
 pub async fn build(config: Config, clock: Clock) -> Result<Bound, StartError> {
     if let Some(settings) = &config.upstream {
         upstream::check(settings, config.listeners.listeners.iter().map(|listener| listener.address))?;
@@ -102,16 +113,33 @@ pub async fn build(config: Config, clock: Clock) -> Result<Bound, StartError> {
         let unusable = |why| StartError::CredentialsFile { path: path.clone(), why };
         credentials_file::check(path).map_err(unusable)?;
     }
-    let end = EndSignals::install()?;
-    let hangups = Hangups::install()?;
-    let serve = serve::bind(&config.listeners, &config.admin)?;
-    Ok(Bound { serve, config, clock, sts, end, hangups })
+    let serve = serve::bind(&config.listeners, config.admin.as_ref())?;
+    Ok(Bound { serve, config, clock, sts })
 }
 
 impl Bound {
-    /// Serves until SIGTERM or SIGINT, then drains.
-    pub async fn run(self) {
-        let Self { mut serve, config, clock, sts, mut end, hangups: (hangups, hangup_count) } = self;
+    /// Takes over the signals, serves until SIGTERM or SIGINT, then drains.
+    pub async fn run(self) -> Result<(), StartError> {
+        let mut end = EndSignals::install()?;
+        let (hangups, hangup_count) = Hangups::install()?;
+        let longest_drain = self.config.drain;
+        let mut running = self.start(hangup_count);
+        running.background.spawn(hangups.run());
+        let signal = tokio::select! {
+            () = &mut running.server => return Ok(()),
+            signal = end.next() => signal,
+        };
+        tracing::info!(signal, drain_seconds = longest_drain.as_secs(), "asked to end");
+        tokio::select! {
+            () = drain(&mut running.server, &running.phase, longest_drain) => tracing::info!("ended"),
+            signal = end.next() => tracing::warn!(signal, "asked again: ending at once"),
+        }
+        Ok(())
+    }
+
+    /// Sets everything to work. Each change of `hangups` asks for an exchange.
+    pub fn start(self, hangups: watch::Receiver<u64>) -> Running {
+        let Self { mut serve, config, clock, sts } = self;
         let metrics = Metrics::new(&ErrorKind::ALL.map(ErrorKind::code));
         let (phase, phases) = shutdown::phases();
         let (put_up, board) = roles::board(Table::default());
@@ -121,7 +149,9 @@ impl Bound {
             let imds = (serves == Serves::Imds).then(|| config.imds.mode.name());
             tracing::info!(endpoint = serve::endpoint(serves).name(), %address, imds, authorization, "serving");
         }
-        tracing::info!(endpoint = "admin", address = %serve.admin_address(), "serving");
+        if let Some(address) = serve.admin_address() {
+            tracing::info!(endpoint = "admin", %address, "serving");
+        }
         let keeper = serve.keeper();
         let mut background = JoinSet::new();
         let passage = config.upstream.map(|settings| {
@@ -132,9 +162,8 @@ impl Bound {
         });
         let session_key = session_key(&config.listeners);
         let has_imds = config.imds.mode != ImdsMode::Off && serves_imds(&config.listeners);
-        let offer = Offer { board, imds: config.imds, passage, session_key };
-        let server = serve.run(offer, metrics.clone(), clock.clone(), phases.clone());
-        background.spawn(hangups.run());
+        let offer = Offer { board: board.clone(), imds: config.imds, passage, session_key };
+        let server = Box::pin(serve.run(offer, metrics.clone(), clock.clone(), phases.clone()));
         let (give_beat, beat) = beat::beat(clock.clone());
         background.spawn(give_beat);
         background.spawn(heap::keep_tidy(beat.clone()));
@@ -151,7 +180,7 @@ impl Bound {
             jitter: fastrand::f64,
             has_imds,
             news,
-            hangups: hangup_count,
+            hangups,
             phases,
         };
         let (profiles, kept) = watch::channel(Vec::new());
@@ -162,8 +191,7 @@ impl Bound {
             let file = CredentialsFile::new(path, kept, told, beat.clone(), clock.clone(), metrics.clone());
             background.spawn(file.run());
         }
-        // Whoever keeps the roles does so until the end.
-        let _crew = match config.roles.file {
+        let crew = match config.roles.file {
             None => Some(crew),
             Some(file) => {
                 let ca_bundle = config.roles.ca_bundle;
@@ -172,17 +200,19 @@ impl Bound {
                 None
             }
         };
+        Running { board, server, phase, background, _crew: crew }
+    }
+}
 
-        let mut server = std::pin::pin!(server);
-        let signal = tokio::select! {
-            () = &mut server => return,
-            signal = end.next() => signal,
-        };
-        tracing::info!(signal, drain_seconds = config.drain.as_secs(), "asked to end");
+impl Running {
+    /// Works for as long as this takes.
+    pub async fn during<T>(mut self, other: impl Future<Output = T>) -> T {
+        let mut other = std::pin::pin!(other);
         tokio::select! {
-            () = drain(server, &phase, config.drain) => tracing::info!("ended"),
-            signal = end.next() => tracing::warn!(signal, "asked again: ending at once"),
+            value = &mut other => return value,
+            () = &mut self.server => {}
         }
+        other.await
     }
 }
 

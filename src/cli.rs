@@ -28,6 +28,7 @@ use crate::config::settings::HOST;
 use crate::config::settings::LISTEN;
 use crate::config::settings::LOG;
 use crate::config::settings::LOG_FORMAT;
+use crate::config::settings::NO_AUTHORIZATION_TOKEN;
 use crate::config::settings::REMOVE;
 use crate::config::settings::ROLE;
 use crate::config::settings::ROLES_FILE;
@@ -42,6 +43,7 @@ use crate::contract::exit;
 
 pub mod credentials;
 pub mod doctor;
+mod exec;
 pub mod healthcheck;
 mod help;
 pub mod inject;
@@ -65,6 +67,9 @@ use help::CREDENTIALS_EXAMPLES;
 use help::DOCTOR;
 use help::DOCTOR_EXAMPLES;
 use help::DOCTOR_STATUSES;
+use help::EXEC;
+use help::EXEC_EXAMPLES;
+use help::EXEC_STATUSES;
 use help::EXIT_STATUSES;
 use help::HEALTHCHECK;
 use help::HEALTHCHECK_EXAMPLES;
@@ -91,6 +96,10 @@ use trust_policy::TrustPolicy;
 pub enum Command {
     Serve {
         flags: Flags,
+    },
+    Exec {
+        flags: Flags,
+        command: Vec<OsString>,
     },
     Credentials {
         flags: Flags,
@@ -143,6 +152,7 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
     let flags = flags(of_command);
     Ok(match name {
         "serve" => Command::Serve { flags },
+        "exec" => Command::Exec { flags, command: exec::asked(of_command) },
         "credentials" => Command::Credentials { flags, format: chosen_format(of_command, &FORMATS) },
         "doctor" => Command::Doctor(doctor::asked(of_command, flags)),
         "token" => {
@@ -186,6 +196,14 @@ pub fn definition() -> ClapCommand {
                 .long_about(SERVE)
                 .after_long_help(SERVE_EXAMPLES)
                 .args(SETTINGS.iter().filter_map(|setting| argument(setting))),
+        )
+        .subcommand(
+            command("exec", "Run a command that has the role's credentials, fresh for as long as it runs")
+                .long_about(EXEC)
+                .after_help(EXEC_STATUSES)
+                .after_long_help(EXEC_EXAMPLES)
+                .override_usage("irsa-sidecar exec [OPTIONS] [--] <COMMAND> [ARGUMENT]...")
+                .args(exec::arguments()),
         )
         .subcommand(
             command("credentials", "Obtain a role's credentials once and print them")
@@ -341,7 +359,7 @@ fn flags(matches: &ArgMatches) -> Flags {
             flags.set_as(spelt, setting, value.clone());
         }
     }
-    for switch in [&REMOVE, &HOST] {
+    for switch in [&REMOVE, &HOST, &NO_AUTHORIZATION_TOKEN] {
         if let Ok(Some(true)) = matches.try_get_one::<bool>(switch.name()) {
             flags = flags.with(switch, "true");
         }
@@ -391,6 +409,13 @@ mod tests {
                 "irsa-sidecar credentials",
                 Command::Credentials { flags: Flags::default(), format: Format::Process },
             ),
+            (
+                "irsa-sidecar exec --wait 2m ls -la -- --wait",
+                Command::Exec {
+                    flags: Flags::default().with(&WAIT, "2m"),
+                    command: ["ls", "-la", "--", "--wait"].map(OsString::from).into(),
+                },
+            ),
             ("irsa-sidecar token", Command::Token { file: None, json: false }),
             ("irsa-sidecar token - --json", Command::Token { file: Some(PathBuf::from("-")), json: true }),
             ("irsa-sidecar healthcheck", Command::Healthcheck { flags: Flags::default() }),
@@ -419,16 +444,25 @@ mod tests {
             assert!(help.contains(&format!("--{flag} <")), "{flag}");
             assert!(help.contains(&format!("[env: {}]", setting.variable)), "{flag}");
         }
-        for line in help.lines() {
+        let exec = parsed("irsa-sidecar exec --help").err().unwrap().to_string();
+        for line in help.lines().chain(exec.lines()) {
             assert!(line.chars().count() <= 120, "{line}");
         }
     }
 
     #[test]
     fn help_at_every_level_tells_the_exit_statuses() {
-        for command in
-            ["", "serve ", "credentials ", "token ", "healthcheck ", "net-init ", "inject ", "webhook "]
-        {
+        for command in [
+            "",
+            "serve ",
+            "exec ",
+            "credentials ",
+            "token ",
+            "healthcheck ",
+            "net-init ",
+            "inject ",
+            "webhook ",
+        ] {
             for help in ["-h", "--help"] {
                 let error = parsed(&format!("irsa-sidecar {command}{help}")).err().unwrap();
                 assert_eq!(error.kind(), ErrorKind::DisplayHelp);

@@ -18,6 +18,7 @@ mod aws;
 mod duration;
 mod endpoint;
 pub mod env;
+mod exec;
 mod imds;
 mod listen;
 mod log;
@@ -43,6 +44,8 @@ pub use authorization::Authorization;
 pub use authorization::AuthorizationFile;
 pub(crate) use aws::STATIC_KEYS_IGNORED;
 pub(crate) use duration::check_session_duration;
+pub use exec::Exec;
+pub use exec::parse_exec;
 pub use log::Log;
 pub use log::LogFormat;
 pub use mistake::Mistake;
@@ -84,7 +87,8 @@ pub struct Config {
     pub roles: Roles,
     pub listeners: Listeners,
     pub imds: Imds,
-    pub admin: AdminListener,
+    /// None where nobody asks for health and metrics.
+    pub admin: Option<AdminListener>,
     /// The node's own metadata service; none where nothing is passed on.
     pub upstream: Option<Upstream>,
     /// A shared credentials file to be kept up to date; none unless it is named.
@@ -235,7 +239,7 @@ impl Config {
                 roles: roles?,
                 listeners,
                 imds,
-                admin: admin?,
+                admin: Some(admin?),
                 upstream,
                 credentials_file,
                 drain,
@@ -252,6 +256,7 @@ fn surroundings(listeners: &[Listener], imds: ImdsMode) -> Surroundings {
     Surroundings {
         listeners: listeners.iter().map(|listener| listener.address).collect(),
         closed_imds: closed.map(|listener| listener.address).collect(),
+        ignores_role_tokens: false,
     }
 }
 

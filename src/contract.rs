@@ -85,6 +85,8 @@ pub const MAX_ROLES_FILE_BYTES: usize = 1024 * 1024;
 pub const DEFAULT_WEBHOOK_PORT: u16 = 8443;
 /// Longer than it takes until no endpoint of a Service names the pod any more.
 pub const DEFAULT_WEBHOOK_DRAIN: Duration = Duration::from_secs(5);
+/// How long `exec` waits for the first credentials before it gives up.
+pub const DEFAULT_EXEC_WAIT: Duration = Duration::from_secs(60);
 /// The role that is kept when there is no roles file.
 pub const DEFAULT_ROLE: &str = "default";
 
@@ -163,6 +165,34 @@ pub const ENV_CONTAINER_CREDENTIALS_RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTI
 /// Most SDKs obey it and never ask the metadata service; boto 2, rusoto, s3cmd, s3fs, fog and GDAL do not.
 pub const ENV_EC2_METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 pub const ENV_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+/// What stands before the container's endpoint in the chain of some SDK: `exec` takes them from its child.
+pub const SHADOWING: [&str; 19] = [
+    ENV_ACCESS_KEY_ID,
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+    // The same to Java v1, Go v1, and Ruby.
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "AMAZON_ACCESS_KEY_ID",
+    "AMAZON_SECRET_ACCESS_KEY",
+    "AMAZON_SESSION_TOKEN",
+    // Of the AWS command line tools before the CLI, and of boto 2.
+    "AWS_CREDENTIAL_FILE",
+    ENV_PROFILE,
+    "AWS_DEFAULT_PROFILE",
+    ENV_ROLE_ARN,
+    ENV_WEB_IDENTITY_TOKEN_FILE,
+    ENV_ROLE_SESSION_NAME,
+    ENV_CONTAINER_CREDENTIALS_RELATIVE_URI,
+    ENV_CONTAINER_AUTHORIZATION_TOKEN,
+    ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE,
+];
+/// Which shared credentials file an SDK reads; the second is Java v1's. It too comes before the container's endpoint.
+pub const ENV_CREDENTIALS_FILES: [&str; 2] = ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CREDENTIAL_PROFILES_FILE"];
+/// A file that every SDK takes for an empty one.
+pub const NO_CREDENTIALS_FILE: &str = "/dev/null";
 /// Both are in use: Go reads the first first, curl and Python the second.
 pub const ENV_NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
@@ -255,6 +285,15 @@ pub mod exit {
     pub const UNAVAILABLE: u8 = 69;
     /// A fault of ours.
     pub const SOFTWARE: u8 = 70;
+}
+
+/// `exec`'s own, as of `env` and of shells; else it is the command's.
+pub mod exec_exit {
+    /// The command is there and cannot be run.
+    pub const NOT_EXECUTABLE: u8 = 126;
+    pub const NOT_FOUND: u8 = 127;
+    /// To this the number of the signal is added that ended the command.
+    pub const SIGNALLED: u8 = 128;
 }
 
 /// `doctor`'s own, beside 0 for fine.

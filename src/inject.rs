@@ -31,6 +31,7 @@ mod pod;
 mod settings;
 mod sidecar;
 
+pub(crate) use no_proxy::longer as longer_no_proxy;
 pub use settings::FLAGS;
 pub use settings::Flag;
 pub use settings::Settings;

@@ -19,6 +19,7 @@ pub mod contract;
 pub mod credentials;
 pub mod credentials_file;
 pub mod doctor;
+pub mod exec;
 pub mod file;
 pub mod heap;
 pub mod http_once;

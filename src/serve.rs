@@ -78,7 +78,7 @@ const MAX_ADMIN_CONNECTIONS: usize = 64;
 #[allow(missing_debug_implementations)] // holds a secret
 pub struct Bound {
     credentials: Vec<(Serves, Opened)>,
-    admin: Opened,
+    admin: Option<Opened>,
     keeper: Option<Keeper>,
 }
 
@@ -103,7 +103,7 @@ pub struct Offer {
 struct CutOnDrop(Arc<Roster>);
 
 /// Takes every address, or says which one could not be had. Belongs into a tokio runtime.
-pub fn bind(listeners: &Listeners, admin: &AdminListener) -> Result<Bound, BindError> {
+pub fn bind(listeners: &Listeners, admin: Option<&AdminListener>) -> Result<Bound, BindError> {
     let held = listeners.authorization.clone().map(authorization::hold);
     let (asked_for, keeper) = held.map_or((None, None), |(asked_for, keeper)| (Some(asked_for), keeper));
     let mut credentials = Vec::new();
@@ -113,8 +113,9 @@ pub fn bind(listeners: &Listeners, admin: &AdminListener) -> Result<Bound, BindE
         let authorization = authorization.filter(|_| !listener.serves_imds());
         credentials.push((listener.serves, Opened::new(bound, listener.address, authorization)));
     }
-    let opened = Opened::new(listen::admin(admin)?, admin.address, None);
-    Ok(Bound { credentials, admin: opened, keeper })
+    let open = |admin: &AdminListener| Ok(Opened::new(listen::admin(admin)?, admin.address, None));
+    let admin = admin.map(open).transpose()?;
+    Ok(Bound { credentials, admin, keeper })
 }
 
 /// Under which of the surfaces it is counted and logged.
@@ -142,8 +143,8 @@ impl Bound {
         self.keeper.take()
     }
 
-    pub fn admin_address(&self) -> SocketAddr {
-        self.admin.address
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|opened| opened.address)
     }
 
     /// Serves until the phase is `Stopping`, then finishes what is in flight. Dropping it closes everything at once.
@@ -171,8 +172,10 @@ impl Bound {
             };
             accept(opened, surface, &clients, Some(&strangers));
         }
-        let admin = Admin { board, metrics: metrics.clone(), started: clock.read() };
-        accept(self.admin, Surface::Admin(admin), &probes, None);
+        if let Some(opened) = self.admin {
+            let admin = Admin { board, metrics: metrics.clone(), started: clock.read() };
+            accept(opened, Surface::Admin(admin), &probes, None);
+        }
 
         let served = async {
             // Whoever held the phase has gone: that is an end as well.

@@ -100,6 +100,8 @@ const PLAN: &[(&str, &[&str])] = &[
             "trust_policy",
         ],
     ),
+    // One command: it is given an endpoint, and knows nothing of what is behind it.
+    ("exec", &["config", "contract", "inject", "secret"]),
     // It sees no credentials, and no secret but its own certificate's key.
     (
         "webhook",
@@ -156,7 +158,16 @@ const DOORS: &[(&str, &[&str])] = &[
     ("aws_smithy_types", STS),
     ("aws_types", &["src/sts/client/endpoint.rs"]),
     ("base64", &["src/token.rs", "src/serve/imds/session.rs", "src/webhook/review.rs"]),
-    ("clap", &["src/cli.rs", "src/cli/doctor.rs", "src/cli/injection.rs", "src/cli/trust_policy.rs"]),
+    (
+        "clap",
+        &[
+            "src/cli.rs",
+            "src/cli/doctor.rs",
+            "src/cli/exec.rs",
+            "src/cli/injection.rs",
+            "src/cli/trust_policy.rs",
+        ],
+    ),
     ("fastrand", &["src/app.rs"]),
     ("hmac", &["src/serve/imds/session.rs"]),
     ("httpdate", STS),

@@ -22,6 +22,9 @@ _irsa__sidecar() {
             irsa__sidecar,doctor)
                 cmd="irsa__sidecar__subcmd__doctor"
                 ;;
+            irsa__sidecar,exec)
+                cmd="irsa__sidecar__subcmd__exec"
+                ;;
             irsa__sidecar,healthcheck)
                 cmd="irsa__sidecar__subcmd__healthcheck"
                 ;;
@@ -50,7 +53,7 @@ _irsa__sidecar() {
 
     case "${cmd}" in
         irsa__sidecar)
-            opts="-h -V --help --version serve credentials doctor token trust-policy healthcheck net-init inject webhook"
+            opts="-h -V --help --version serve exec credentials doctor token trust-policy healthcheck net-init inject webhook"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -137,6 +140,44 @@ _irsa__sidecar() {
                     return 0
                     ;;
                 --session-duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        irsa__sidecar__subcmd__exec)
+            opts="-h --role --roles-file --session-duration --wait --no-authorization-token --log --log-format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --roles-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --session-duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

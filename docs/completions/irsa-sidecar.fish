@@ -27,6 +27,7 @@ end
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -s V -l version -d 'Print version'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -f -a "serve" -d 'Watch the token, keep fresh credentials and serve them, until SIGTERM'
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -f -a "exec" -d 'Run a command that has the role\'s credentials, fresh for as long as it runs'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -f -a "credentials" -d 'Obtain a role\'s credentials once and print them'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -f -a "doctor" -d 'Check every link of the chain; say which is broken, and the mend'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_needs_command" -f -a "token" -d 'Decode the token: who it is, how long it lasts; never its signature'
@@ -53,6 +54,14 @@ complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand serve" -l drai
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand serve" -l log -d 'What is logged, to stderr [env: IRSA_SIDECAR_LOG] [default: info]' -r
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand serve" -l log-format -d 'How it is logged [env: IRSA_SIDECAR_LOG_FORMAT] [default: text on a terminal, else json]' -r
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand exec" -l role -d 'The role of the command, where a roles file has several [default: default]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand exec" -l roles-file -d 'A YAML file, followed as it changes, with several roles, chains and session policies [env: IRSA_SIDECAR_ROLES_FILE]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand exec" -l session-duration -d 'How long a session lasts, 15m to 12h and not above the role\'s maximum; max asks for the longest that it allows [env: IRSA_SIDECAR_SESSION_DURATION] [default: 1h]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand exec" -l wait -d 'How long to wait for the first credentials before giving up [default: 1m]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand exec" -l log -d 'What is logged, to stderr, which is the command\'s too [env: IRSA_SIDECAR_LOG] [default: warn]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand exec" -l log-format -d 'How it is logged [env: IRSA_SIDECAR_LOG_FORMAT] [default: text on a terminal, else json]' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand exec" -l no-authorization-token -d 'Serve without the authorization token, for SDKs that cannot send it (Go before 1.15.41). ANY process that reaches this loopback address, of whatever user, is then given the role\'s credentials'
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand exec" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand credentials" -l format -d 'How they are printed' -r -f -a "process\t'JSON for credential_process in ~/.aws/config'
 json\t'JSON as the container endpoint serves it'
 env\t'export lines for a POSIX shell'

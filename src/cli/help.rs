@@ -53,6 +53,63 @@ Examples:
 
 Exit status: 0 fine, 64 bad usage or configuration, 69 something needed is unavailable, 70 a fault of ours";
 
+pub(super) const EXEC: &str = "\
+Run a command with the role's credentials: exchange the token, serve the credentials on a free port of 127.0.0.1, keep
+them fresh, and end when the command ends, with its exit status. For a laptop, a Job, or a container where no sidecar is
+wanted, as its entrypoint.
+
+The command is started once credentials are held. Its environment is this one, with
+  AWS_CONTAINER_CREDENTIALS_FULL_URI     the endpoint
+  AWS_CONTAINER_AUTHORIZATION_TOKEN      made for this run
+  AWS_EC2_METADATA_DISABLED=true         never the node's role
+  AWS_REGION, AWS_DEFAULT_REGION         of either, or of the profile
+  NO_PROXY, no_proxy                     with 127.0.0.1
+  AWS_SHARED_CREDENTIALS_FILE=/dev/null  also AWS_CREDENTIAL_PROFILES_FILE
+
+and without what an SDK would take in its place: keys, AWS_PROFILE, AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and the
+like. Keys in ~/.aws/credentials would come first, hence /dev/null; JavaScript v2 obeys it only with
+AWS_SDK_LOAD_CONFIG=1. ~/.aws/config stays: where its [default] has keys, credential_process or sso_…, set
+AWS_CONFIG_FILE=/dev/null.
+
+Standard streams and the terminal are the command's. SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and others are passed on to it,
+and to it alone; SIGINT, SIGQUIT and SIGWINCH as well, but not in the foreground of a terminal, which has sent them to
+the command itself. As process 1 it reaps orphans. Processes that the command leaves behind lose the endpoint.
+
+Nothing of what serve's variables say of listeners, authorization, IMDS, a credentials file or the drain is used.";
+
+pub(super) const EXEC_STATUSES: &str = "\
+Exit status: 0 and any other: the command's; 128+N when signal N ended it; 127 no such command, 126 it cannot be run;
+before it is started 64 bad usage or configuration, 69 something needed is unavailable, 70 a fault of ours";
+
+pub(super) const EXEC_ROLE_HELP: &str =
+    "The role of the command, where a roles file has several\n[default: default]";
+
+pub(super) const EXEC_NO_TOKEN_HELP: &str = "\
+Serve without the authorization token, for SDKs that cannot send it (Go before 1.15.41).
+ANY process that reaches this loopback address, of whatever user, is then given the role's credentials";
+
+pub(super) const EXEC_WAIT_HELP: &str =
+    "How long to wait for the first credentials before giving up\n[default: 1m]";
+
+pub(super) const EXEC_LOG_HELP: &str =
+    "What is logged, to stderr, which is the command's too\n[env: IRSA_SIDECAR_LOG] [default: warn]";
+
+pub(super) const EXEC_EXAMPLES: &str = "\
+Examples:
+  irsa-sidecar exec -- aws s3 ls
+  On a laptop, with a token of the ServiceAccount:
+      kubectl create token legacy-app -n shop --audience sts.amazonaws.com > token
+      export AWS_WEB_IDENTITY_TOKEN_FILE=$PWD/token AWS_REGION=eu-west-1
+      AWS_ROLE_ARN=arn:aws:iam::111122223333:role/legacy-app irsa-sidecar exec -- bash
+  As an entrypoint, in a Dockerfile:
+      COPY --from=registry.example/irsa-sidecar:0.1.0 /irsa-sidecar /irsa-sidecar
+      ENTRYPOINT [\"/irsa-sidecar\", \"exec\", \"--\", \"/app\"]
+  Another role of a roles file:
+      irsa-sidecar exec --roles-file roles.yaml --role reports -- ./report
+
+Exit status: 0 and any other: the command's; 128+N when signal N ended it; 127 no such command, 126 it cannot be run;
+before it is started 64 bad usage or configuration, 69 something needed is unavailable, 70 a fault of ours";
+
 pub(super) const CREDENTIALS: &str = "\
 Obtain one role's credentials once and print them to stdout: from STS, through every step of a chain, or from the EKS Pod
 Identity Agent. They are secrets: mind where the output goes.";

@@ -8,11 +8,13 @@ use crate::cli::Command;
 use crate::cli::credentials;
 use crate::cli::credentials::Format;
 use crate::cli::doctor;
+use crate::cli::exec;
 use crate::cli::healthcheck;
 use crate::cli::inject;
 use crate::cli::net_init;
 use crate::cli::parse_from;
 use crate::cli::process;
+use crate::cli::process::FileLimit;
 use crate::cli::serve;
 use crate::cli::token;
 use crate::cli::trust_policy;
@@ -23,6 +25,7 @@ use crate::config::Flags;
 use crate::config::Mistakes;
 use crate::config::Warning;
 use crate::config::env::Environment;
+use crate::config::parse_exec;
 use crate::config::parse_net_init;
 use crate::config::parse_roles;
 use crate::config::parse_webhook;
@@ -33,13 +36,14 @@ use crate::sts::client::check_region;
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn run<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> ExitCode {
-    process::harden();
+    let limit = process::harden();
     let command = match parse_from(arguments) {
         Ok(command) => command,
         Err(code) => return code,
     };
     let status = match command {
         Command::Serve { flags } => run_serve(&flags),
+        Command::Exec { flags, command } => run_exec(&flags, &command, &limit),
         Command::Credentials { flags, format } => run_credentials(&flags, format),
         Command::Doctor(asked) => doctor::run(asked, &Environment, &Clock::system()),
         Command::Token { file, json } => token::run(file.as_deref(), json, &Environment, &Clock::system()),
@@ -58,6 +62,17 @@ fn run_serve(flags: &Flags) -> u8 {
             log::install(config.log);
             warn(&warnings);
             serve::run(config)
+        }
+        Err(mistakes) => refuse(&mistakes),
+    }
+}
+
+fn run_exec(flags: &Flags, command: &[OsString], limit: &FileLimit) -> u8 {
+    match parse_exec(flags, &Environment) {
+        Ok((settings, warnings)) => {
+            log::install(settings.log);
+            warn(&warnings);
+            exec::run(settings, command, limit, &Environment)
         }
         Err(mistakes) => refuse(&mistakes),
     }

@@ -10,18 +10,19 @@ use crate::contract::exit;
 pub(super) fn run(config: Config) -> u8 {
     let clock = Clock::system();
     let status = process::block_on(async {
-        match app::build(config, clock).await {
-            Ok(bound) => {
-                bound.run().await;
-                0
-            }
-            Err(error) => {
-                tracing::error!(code = error.code(), "{error}");
-                status(&error)
-            }
-        }
+        let served = match app::build(config, clock).await {
+            Ok(bound) => bound.run().await,
+            Err(error) => Err(error),
+        };
+        served.map_or_else(|error| refuse(&error), |()| 0)
     });
     status.unwrap_or(exit::SOFTWARE)
+}
+
+/// Says why nothing was started; gives the exit status.
+pub(super) fn refuse(error: &StartError) -> u8 {
+    tracing::error!(code = error.code(), "{error}");
+    status(error)
 }
 
 fn status(error: &StartError) -> u8 {

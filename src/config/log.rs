@@ -34,7 +34,12 @@ const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", Log
 
 impl Log {
     pub(super) fn read(parser: &mut Parser<'_>) -> Self {
-        let level = parser.value(&LOG, |text| one_of(text, &LEVELS)).unwrap_or(LevelFilter::INFO);
+        Self::read_or(parser, LevelFilter::INFO)
+    }
+
+    /// With this level where none is asked for.
+    pub(super) fn read_or(parser: &mut Parser<'_>, level: LevelFilter) -> Self {
+        let level = parser.value(&LOG, |text| one_of(text, &LEVELS)).unwrap_or(level);
         let default = if parser.strings().is_terminal() { LogFormat::Text } else { LogFormat::Json };
         let format = parser.value(&LOG_FORMAT, |text| one_of(text, &FORMATS)).unwrap_or(default);
         Self { level, format }

@@ -77,6 +77,8 @@ pub(super) struct Surroundings {
     pub(super) listeners: Vec<SocketAddr>,
     /// Metadata listeners that may not answer without a token; they could only answer without one.
     pub(super) closed_imds: Vec<SocketAddr>,
+    /// There is one client and one token for it: a role's own token counts for nothing.
+    pub(super) ignores_role_tokens: bool,
 }
 
 impl RolesFile {

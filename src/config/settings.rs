@@ -228,6 +228,16 @@ pub static WAIT: Setting = Setting {
     example: "1m",
 };
 
+/// A flag of `exec`, without a value and without a variable: it belongs to one call.
+pub static NO_AUTHORIZATION_TOKEN: Setting = Setting {
+    flag: Some("no-authorization-token"),
+    variable: "",
+    value: "",
+    default: "",
+    meaning: "serve without the authorization token",
+    example: "",
+};
+
 /// A flag of `net-init`, without a value and without a variable: it belongs to one call.
 pub static REMOVE: Setting = Setting {
     flag: Some("remove"),

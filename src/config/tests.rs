@@ -88,7 +88,10 @@ fn a_pod_that_the_eks_webhook_prepared_needs_no_setting_of_ours() {
     assert_eq!(listening, ["127.0.0.1:9911", "[::1]:9911"]);
     assert!(config.listeners.listeners.iter().all(|l| l.is_default && !l.allow_unauthenticated));
     assert!(config.listeners.authorization.is_none());
-    assert_eq!((config.admin.address.to_string().as_str(), config.admin.is_default), ("[::]:9912", true));
+    assert_eq!(
+        (config.admin.unwrap().address.to_string().as_str(), config.admin.unwrap().is_default),
+        ("[::]:9912", true)
+    );
     assert_eq!(config.drain, Duration::ZERO);
     assert_eq!(config.log, Log { level: LevelFilter::INFO, format: LogFormat::Json });
 }
@@ -118,7 +121,7 @@ fn every_setting_does_what_it_says() {
     let expected = [("127.0.0.1:8001", false), ("127.0.0.9:8001", true), ("[::1]:0", false)]
         .map(|(a, b)| (a.to_owned(), b));
     assert_eq!(listeners, expected);
-    assert_eq!(config.admin.address.to_string(), "10.0.0.1:8002");
+    assert_eq!(config.admin.unwrap().address.to_string(), "10.0.0.1:8002");
     let Source::WebIdentity(web_identity) = &config.roles.roles[0].source else { panic!("another source") };
     assert_eq!(web_identity.session.duration, SessionDuration::Fixed(Duration::from_secs(12 * 3600)));
     assert_eq!(session_name(&config), "shop=app@0");

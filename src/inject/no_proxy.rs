@@ -57,7 +57,7 @@ pub(super) fn exempt(
 }
 
 /// The list with what is missing in it; none where nothing is.
-fn longer(list: &str, addresses: &[String]) -> Option<String> {
+pub(crate) fn longer(list: &str, addresses: &[String]) -> Option<String> {
     let entries: Vec<&str> =
         list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).collect();
     if entries.contains(&"*") {

@@ -569,7 +569,7 @@ async fn a_taken_port_names_the_setting_and_the_mend() {
         (listener(address, false), admin(free), "IRSA_SIDECAR_LISTEN"),
         (listener(free, true), admin(address), "IRSA_SIDECAR_ADMIN_LISTEN"),
     ] {
-        let error = bind(&listeners, &admin).err().unwrap();
+        let error = bind(&listeners, Some(&admin)).err().unwrap();
         assert_eq!((error.code(), error.setting, error.address), ("PortInUse", setting, address));
         let text = error.to_string();
         assert!(

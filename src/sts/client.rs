@@ -56,6 +56,7 @@ pub use chain::ChainClient;
 pub use chain::mend as mend_of_chain;
 pub use endpoint::ResolveError;
 pub use endpoint::check_region;
+pub use endpoint::region;
 pub use iam::GetRoleError;
 pub use iam::IamRole;
 pub use web_identity::WebIdentityClient;

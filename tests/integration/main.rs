@@ -15,6 +15,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod errors;
+mod exec;
 mod guards;
 mod imds_upstream;
 mod imds_wire;

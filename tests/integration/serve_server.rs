@@ -81,8 +81,8 @@ pub(crate) fn start_each(
     };
     let admin = AdminListener { address: "[::]:0".parse().unwrap(), is_default: true };
     let clock = Clock::system();
-    let bound = serve::bind(&listeners, &admin).unwrap();
-    let (addresses, admin) = (bound.addresses(), bound.admin_address());
+    let bound = serve::bind(&listeners, Some(&admin)).unwrap();
+    let (addresses, admin) = (bound.addresses(), bound.admin_address().unwrap());
     let role = |(role, token): &(&str, Option<&str>)| {
         let (publisher, reader) = role_of(role, &clock);
         let secret = token.map(|token| Secret::new(token.to_owned()).into());

@@ -55,7 +55,7 @@ pub(super) fn role(field: &Field<'_>, defaults: &Defaults, report: &mut Report<'
         report.wrong(&field.place, None, "it has no name".into(), NAME_EXAMPLE);
     }
     let is_imds = fields.parse("imds", "imds: true", check_bool, report).unwrap_or_default();
-    let authorization_token_file = authorization_token_file(&mut fields, report);
+    let authorization_token_file = authorization_token_file(&mut fields, defaults, report);
     let chained = fields.take("chain", report);
     let source = match &chained {
         Some(field) => {
@@ -232,10 +232,17 @@ fn pod_identity_of(field: &Field<'_>, defaults: &Defaults, report: &mut Report<'
 }
 
 /// It must be there, and good, when the roles file is read; later it is followed.
-fn authorization_token_file(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Option<PathBuf> {
+fn authorization_token_file(
+    fields: &mut Fields<'_>,
+    defaults: &Defaults,
+    report: &mut Report<'_>,
+) -> Option<PathBuf> {
     let example = "authorization_token_file: /etc/irsa-sidecar/reports-token";
     let field = fields.take("authorization_token_file", report)?;
     let path = field.parse(example, absolute_path, report)?;
+    if defaults.surroundings.ignores_role_tokens {
+        return None;
+    }
     match AuthorizationFile::at(path.clone(), report.label(&field.place)).read() {
         Ok((_, warnings)) => report.warnings.extend(warnings),
         Err(mistake) => report.mistakes.push(mistake),

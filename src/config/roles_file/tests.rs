@@ -28,6 +28,7 @@ fn file(path: PathBuf) -> RolesFile {
             role_arn: None,
         }),
         surroundings: Surroundings {
+            ignores_role_tokens: false,
             listeners: vec!["127.0.0.1:9911".parse().unwrap()],
             closed_imds: Vec::new(),
         },

@@ -258,7 +258,8 @@ fn signing_region(region: Option<&str>) -> String {
     region.filter(|region| *region != GLOBAL).unwrap_or(DEFAULT_SIGNING_REGION).to_owned()
 }
 
-async fn region() -> Option<String> {
+/// What the environment says, else the profile.
+pub async fn region() -> Option<String> {
     if let Some(region) = variable(ENV_REGION).or_else(|| variable(ENV_DEFAULT_REGION)) {
         return Some(region);
     }
