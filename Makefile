@@ -25,7 +25,7 @@ MANUAL := doctor::the_document_has_a_row_for_every_pitfall manual::the_pages_and
 
 LANGUAGES := go java javascript python ruby rust tools
 
-STAGES := fmt clippy doc test deny build conformance chart control-plane image sbom cluster
+STAGES := fmt clippy doc test deny build page conformance chart control-plane image sbom cluster
 
 .PHONY: help
 help: ## show this list
