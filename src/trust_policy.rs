@@ -1,5 +1,5 @@
 //! The trust policy that a role needs: who may assume it, as narrowly as the asker says; and whether one that a role has
-//! lets a token in ([`verdict`]). Pure.
+//! lets a token in ([`verdict()`]). Pure.
 //!
 //! Where the rules are from: IAM's guide to OIDC federation ("Create a role for OpenID Connect federation": the issuer without
 //! its scheme names the provider and prefixes the condition keys) and EKS's guide to IRSA (`sub` is the ServiceAccount, `aud`

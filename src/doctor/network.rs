@@ -109,11 +109,12 @@ async fn addresses(endpoint: &str) -> Vec<IpAddr> {
 fn way(endpoint: &str, addresses: &[IpAddr], proxy: Option<&str>) -> String {
     match (proxy, addresses.first()) {
         (Some(proxy), _) => format!(" ({proxy} is set)"),
+        (None, Some(ip)) if endpoint.contains(&ip.to_string()) => String::new(),
         (None, Some(ip)) if is_private(*ip) => {
             format!(" ({ip}, a private address: a VPC endpoint, most likely)")
         }
-        (None, Some(ip)) if !endpoint.contains(&ip.to_string()) => format!(" ({ip})"),
-        (None, _) => String::new(),
+        (None, Some(ip)) => format!(" ({ip})"),
+        (None, None) => String::new(),
     }
 }
 

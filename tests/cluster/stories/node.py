@@ -20,6 +20,7 @@ def story(world):
     images(world, node)
     chart(world)
     starts_after_its_credentials(world)
+    doctor(world)
     imds(world)
     job(world)
     deletion(world)
@@ -91,6 +92,20 @@ def starts_after_its_credentials(world):
     assert all("arn" in line for line in lines), lines
     assert lines[0]["arn"].startswith("arn:aws:sts::111122223333:assumed-role/app/shop-legacy"), lines[0]
     world.say(f"STS is back: the application's first call went well, {time.monotonic() - began:.1f} s after the pod was made: {lines[0]}")
+
+
+def doctor(world):
+    """In the pod itself, of the kubelet's own volume, with the user, the rights and the network that the sidecar has."""
+    command = ["/irsa-sidecar", "doctor", "--json"]
+    found = world.cluster.kubectl("exec", "legacy", "-n", NAMESPACE, "-c", "irsa-sidecar", "--", *command, check=False)
+    checks = json.loads(found.stdout)["checks"]
+    wrong = [check["code"] for check in checks if check["severity"] in ("warning", "broken")]
+    # The pod asks for short sessions; this STS is asked by plain HTTP, at an address that is not loopback's.
+    assert wrong == ["SessionShort", "EndpointInClear"], found.stdout
+    fine = {check["check"] for check in checks if check["severity"] == "fine"}
+    assert fine >= {"environment", "token-file", "token", "network", "exchange", "identity", "sidecar"}, found.stdout
+    assert "in a projected volume" in found.stdout and ":assumed-role/app/shop-legacy" in found.stdout, found.stdout
+    world.say(f"doctor, by kubectl exec in the sidecar's container, finds fine: {', '.join(sorted(fine))}")
 
 
 def imds(world):
