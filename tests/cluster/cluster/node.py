@@ -131,7 +131,11 @@ state = "{self.directory}/run"
 
     def import_image(self, path, name=None):
         """Under the name that the archive says, or another."""
-        done = self._ctr("-n", "k8s.io", "images", "import", *([f"--index-name={name}"] if name else []), str(path))
+        # containerd 1.6 may collect a layer between its import and its use; the next time it is there.
+        for _ in range(3):
+            done = self._ctr("-n", "k8s.io", "images", "import", *([f"--index-name={name}"] if name else []), str(path))
+            if done.returncode == 0 or "not found" not in done.stderr:
+                break
         assert done.returncode == 0, done.stderr
 
     def signal(self, container, what):
