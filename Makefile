@@ -63,7 +63,7 @@ test: ## unit, integration and architecture tests, and the demo's own check
 	cargo test --locked --features webhook --lib webhook
 
 .PHONY: manual
-manual: ## docs/man, docs/completions and docs/errors.md, written anew from the program
+manual: ## docs/man, docs/completions, docs/errors.md and docs/doctor.md, written anew from the program
 	WRITE_MANUAL=1 cargo test --locked --test integration -- --exact $(MANUAL)
 
 .PHONY: build

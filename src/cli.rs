@@ -40,6 +40,7 @@ use crate::config::settings::TLS_KEY_FILE;
 use crate::config::settings::WAIT;
 use crate::config::settings::WEBHOOK_LISTEN;
 use crate::contract::exit;
+use crate::harmless::harmless;
 
 pub mod credentials;
 pub mod doctor;
@@ -367,12 +368,9 @@ fn flags(matches: &ArgMatches) -> Flags {
     flags
 }
 
-/// Text for people: whatever a claim or an answer holds, it cannot play with the terminal. To a closed pipe nothing
-/// can be said, which is no reason to fail.
+/// Text for people. To a closed pipe nothing can be said, which is no reason to fail.
 fn say(out: &mut dyn Write, text: &str) {
-    let is_harmless = |c: &char| *c == '\n' || !c.is_control();
-    let text: String = text.chars().filter(is_harmless).collect();
-    let _ = writeln!(out, "{}", text.trim_end());
+    let _ = writeln!(out, "{}", harmless(text).trim_end());
 }
 
 fn version() -> &'static str {

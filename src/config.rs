@@ -77,6 +77,7 @@ pub(crate) use types::format_duration;
 pub(crate) use upstream::is_never_passed_on;
 pub(crate) use upstream::is_path_byte;
 pub(crate) use url::Place;
+pub(crate) use url::is_endpoint;
 pub use webhook::Webhook;
 pub use webhook::parse_webhook;
 

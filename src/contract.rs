@@ -141,6 +141,8 @@ pub const PATH_LIVE: &str = "/live";
 pub const PATH_READY: &str = "/ready";
 pub const PATH_METRICS: &str = "/metrics";
 pub const PATH_STATUS: &str = "/status";
+/// Grows when a field of it changes its meaning.
+pub const STATUS_SCHEMA: u32 = 1;
 /// The status page.
 pub const PATH_PAGE: &str = "/";
 /// The webhook's one.

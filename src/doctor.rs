@@ -83,6 +83,7 @@ pub async fn examine(
     findings.extend(sdk::check(&facts));
     findings.extend(token_file::check(&facts));
     if asked.offline {
+        findings.extend(network::place(&facts));
         findings.extend(token::check(&facts, None));
         findings.extend(given.map(|policy| trust::check(&facts, policy).findings).unwrap_or_default());
     } else {

@@ -1,5 +1,4 @@
-//! One request over plain HTTP, on a connection of its own: bounded in size here and, but for connecting, in time by whoever
-//! asks.
+//! One request over plain HTTP, on a connection of its own, bounded in time and in size.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -18,6 +17,7 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+/// For connecting, if the whole may take longer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
@@ -35,6 +35,8 @@ pub enum SendError {
     /// Nobody is there.
     #[error("{0}")]
     NotConnected(String),
+    #[error("no answer within {0} s")]
+    TimedOut(u64),
     #[error("{0}")]
     Broken(String),
     #[error("does not speak HTTP")]
@@ -43,17 +45,33 @@ pub enum SendError {
     TooLong(usize),
 }
 
-/// Sends it there, and takes a body of `max_body` bytes at most.
+/// Sends it there; the answer must come within this time, with a body of `max_body` bytes at most.
 pub async fn send(
     address: SocketAddr,
+    request: Request<Empty<Bytes>>,
+    within: Duration,
+    max_body: usize,
+) -> Result<Reply, SendError> {
+    let connect_within = CONNECT_TIMEOUT.min(within);
+    let stream = match timeout(connect_within, TcpStream::connect(address)).await {
+        Ok(connected) => connected.map_err(|error| SendError::NotConnected(error.to_string()))?,
+        Err(_) => {
+            return Err(SendError::NotConnected(format!(
+                "no connection within {} s",
+                connect_within.as_secs()
+            )));
+        }
+    };
+    let late = |_| SendError::TimedOut(within.as_secs());
+    timeout(within, talk(stream, request, max_body)).await.map_err(late)?
+}
+
+async fn talk(
+    stream: TcpStream,
     request: Request<Empty<Bytes>>,
     max_body: usize,
 ) -> Result<Reply, SendError> {
     let broken = |error: hyper::Error| SendError::Broken(error.to_string());
-    let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-        Ok(connected) => connected.map_err(|error| SendError::NotConnected(error.to_string()))?,
-        Err(_) => return Err(SendError::NotConnected("no connection within 2 s".to_owned())),
-    };
     let builder = http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).handshake(TokioIo::new(stream));
     let (mut sender, connection) = builder.await.map_err(broken)?;
     let exchange = async {

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`contract`] has every name that crosses the process border, [`credentials`] the value that all is
 //! about, [`refresh`] the policy that keeps it fresh, [`sts`] and [`token`] the two doors it needs, [`cache`] the place
-//! where it lies, [`serve`] how it is handed out, [`app`] how the parts are put together.
+//! where it lies, [`serve`] how it is handed out, [`app`] how the parts are put together. Beside them stand [`doctor`], which
+//! looks at every link of the chain, and [`exec`], which is given credentials for one command.
 
 pub mod app;
 pub mod authorities;
@@ -21,6 +22,7 @@ pub mod credentials_file;
 pub mod doctor;
 pub mod exec;
 pub mod file;
+pub mod harmless;
 pub mod heap;
 pub mod http_once;
 pub mod inject;

@@ -12,8 +12,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use crate::clock::Clock;
 use crate::config::PodIdentity;
 use crate::config::PodNames;
@@ -61,12 +59,7 @@ impl PodIdentityClient {
 
     async fn ask(&self, authorization: Option<&Secret>) -> Result<Exchanged, ExchangeError> {
         let endpoint = &self.settings.endpoint;
-        let call = timeout(CALL_TIMEOUT, http::get(endpoint, authorization));
-        let reply = call.await.unwrap_or_else(|_| {
-            let within = CALL_TIMEOUT.as_secs();
-            let message = format!("{endpoint} did not answer within {within} s");
-            Err(ExchangeError::new(ErrorKind::TimedOut, message))
-        });
+        let reply = http::get(endpoint, authorization).await;
         let reply = reply.map_err(|error| ExchangeError { mend: mend(error.kind), ..error })?;
         if reply.status == 200 {
             return answer::accept(&self.settings, &reply, self.pod.clone(), self.clock.read());

@@ -17,6 +17,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("contract", &[]),
     ("file", &["beat", "clock"]),
+    ("harmless", &[]),
     ("heap", &["beat"]),
     ("http_once", &[]),
     ("metadata_path", &[]),
@@ -82,7 +83,7 @@ const PLAN: &[(&str, &[&str])] = &[
     // Opt in: the one thing that puts secrets on a volume.
     ("credentials_file", &["beat", "clock", "credentials", "file", "metrics", "refresh"]),
     // What IAM must say; it asks nobody.
-    ("trust_policy", &["config", "contract", "token"]),
+    ("trust_policy", &["config", "contract", "harmless", "token"]),
     // Looks at everything and changes nothing.
     (
         "doctor",
@@ -93,6 +94,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "contract",
             "credentials",
             "file",
+            "harmless",
             "http_once",
             "secret",
             "sts",
@@ -196,7 +198,9 @@ const DOORS: &[(&str, &[&str])] = &[
 /// These decide and compute; they do not wait, call or look at a clock.
 const PURE: &[&str] = &[
     "src/backoff.rs",
+    "src/cache/history.rs",
     "src/credentials.rs",
+    "src/harmless.rs",
     "src/inject.rs",
     "src/inject/application.rs",
     "src/inject/asked.rs",
@@ -216,11 +220,15 @@ const PURE: &[&str] = &[
     "src/patch.rs",
     "src/refresh.rs",
     "src/serve/guard.rs",
+    "src/token/doubt.rs",
     "src/trust_policy.rs",
+    "src/trust_policy/asked.rs",
     "src/trust_policy/condition.rs",
     "src/trust_policy/difference.rs",
     "src/trust_policy/document.rs",
     "src/trust_policy/loosened.rs",
+    "src/trust_policy/render.rs",
+    "src/trust_policy/strict.rs",
     "src/trust_policy/verdict.rs",
     "src/upstream/allow.rs",
     "src/webhook/review.rs",

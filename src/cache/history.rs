@@ -77,6 +77,11 @@ impl History {
         Self { token: Some(token), ..self.with(Event::Token(token)) }
     }
 
+    /// What exchanges start from is no token any more.
+    pub fn without_token(&self) -> Self {
+        Self { token: None, ..self.clone() }
+    }
+
     pub fn succeeded(&self, issued_at: SystemTime, expires_at: SystemTime) -> Self {
         self.with(Event::Success { issued_at: issued_at.into(), expires_at: expires_at.into() })
     }

@@ -23,6 +23,7 @@ use crate::config::env::Strings;
 use crate::config::parse_roles;
 use crate::config::quoted;
 use crate::config::settings::ROLES_FILE;
+use crate::contract::ENV_EC2_METADATA_DISABLED;
 use crate::contract::ENV_ROLES_FILE;
 use crate::contract::exit;
 use crate::doctor::Asked;
@@ -100,7 +101,7 @@ pub(super) fn asked(matches: &ArgMatches, flags: Flags) -> Doctor {
 /// Prints the report; gives the exit status.
 pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
     if let Some(pid) = doctor.pid {
-        let why = become_like(pid, &doctor);
+        let why = become_like(pid, &doctor, strings);
         say(&mut io::stderr().lock(), &format!("error: --pid {pid}: {why}"));
         return exit::USAGE;
     }
@@ -146,24 +147,43 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
 /// Starts this program again as that process's user, with its variables: whatever reads the environment, the AWS SDK too,
 /// then sees what the application sees, and may read and send no more than it may. Comes back only with the reason why it
 /// could not.
-fn become_like(pid: u32, doctor: &Doctor) -> String {
+fn become_like(pid: u32, doctor: &Doctor, strings: &dyn Strings) -> String {
     let target = match Target::of(pid) {
         Ok(target) => target,
         Err(ReadFileError::Missing) => {
             return "there is no such process here. In an ephemeral container, --target=CONTAINER shows the application's"
                 .to_owned();
         }
-        Err(error) => return format!("its variables: {error}. It takes the same user, or root"),
+        Err(error) => {
+            return format!("its variables: {error}. It takes the same user, or root with CAP_SYS_PTRACE");
+        }
     };
     let mut command = Command::new("/proc/self/exe");
-    command.env_clear().envs(target.variables.iter().cloned()).arg("doctor").args(doctor.flags.arguments());
+    command.arg0("irsa-sidecar");
+    // What this process is told not to ask, it does not ask as another either.
+    let own =
+        strings.var(ENV_EC2_METADATA_DISABLED).ok().flatten().map(|value| (ENV_EC2_METADATA_DISABLED, value));
+    command
+        .env_clear()
+        .envs(target.variables.iter().cloned())
+        .envs(own)
+        .arg("doctor")
+        .args(doctor.flags.arguments());
     command.arg(format!("--{OF_PID}={pid}"));
     if let Some(path) = &doctor.trust_policy {
         command.arg("--trust-policy").arg(path);
     }
     command.args(doctor.sdk.iter().map(|sdk| format!("--sdk={sdk}")));
     command.args(doctor.against.iter().map(|pid| format!("--against={pid}")));
-    let is_offline = doctor.offline || target.is_foreign_root();
+    let is_offline = doctor.offline || target.is_elsewhere();
+    if is_offline && doctor.fetch_trust_policy {
+        return "it is in another container, for which nothing is asked: leave --fetch-trust-policy out"
+            .to_owned();
+    }
+    if is_offline && !doctor.offline {
+        let why = "it is in another container, whose files may lead to ours: nothing is asked (--offline)";
+        say(&mut io::stderr().lock(), &format!("note: --pid {pid}: {why}"));
+    }
     let switches =
         [("fetch-trust-policy", doctor.fetch_trust_policy), ("offline", is_offline), ("json", doctor.json)];
     command.args(switches.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| format!("--{name}")));

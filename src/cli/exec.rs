@@ -37,6 +37,7 @@ use crate::config::settings::ROLES_FILE;
 use crate::config::settings::SESSION_DURATION;
 use crate::config::settings::Setting;
 use crate::config::settings::WAIT;
+use crate::config::types::format_duration;
 use crate::contract::DEFAULT_ROLE;
 use crate::contract::PATH_CREDENTIALS;
 use crate::contract::exec_exit;
@@ -179,17 +180,20 @@ async fn credentials(board: &Board, role: &str, clock: &Clock) {
 
 /// Says why there are no credentials; gives the exit status.
 fn refuse(board: &Board, role: &str, wait: Duration) -> u8 {
-    let problem = board.now().named(role).and_then(|entry| entry.reader.load().problem.clone());
-    let seconds = wait.as_secs();
+    let table = board.now();
+    let entry = table.named(role);
+    let problem = entry.map(|entry| entry.reader.load().problem.clone());
+    let wait = format_duration(wait);
     match problem {
-        Some(Problem { code, message, mend, .. }) => {
+        Some(Some(Problem { code, message, mend, .. })) => {
             let message = message.trim_end_matches('.');
             tracing::error!(
                 role,
                 code,
-                "no credentials within {seconds} s, and nothing was started: {message}. {mend}"
+                "no credentials within {wait}, and nothing was started: {message}. {mend}"
             );
         }
+        Some(None) => tracing::error!(role, "no credentials within {wait}, and nothing was started"),
         None => {
             let code = "RoleGone";
             tracing::error!(role, code, "the roles file no longer has this role, and nothing was started");

@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn an_answer_cannot_play_with_the_terminal() {
         let (_, out) = told(server(&["HTTP/1.1 503 No\r\n\r\n\u{1b}[2Jdefault\n"]), None);
-        assert_eq!(out, "[2Jdefault\n");
+        assert_eq!(out, " [2Jdefault\n");
     }
 
     #[test]

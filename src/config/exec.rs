@@ -18,6 +18,7 @@ use crate::config::Listeners;
 use crate::config::Log;
 use crate::config::Parsed;
 use crate::config::Roles;
+use crate::config::STATIC_KEYS_IGNORED;
 use crate::config::Serves;
 use crate::config::aws;
 use crate::config::duration;
@@ -54,7 +55,7 @@ pub fn parse_exec(flags: &Flags, strings: &dyn Strings) -> Parsed<Exec> {
     let exec = roles.zip(role).map(|(roles, role)| Exec { roles, role, wait, has_authorization, log });
     let (exec, mut warnings) = parser.finish(exec)?;
     // The command does not have them.
-    warnings.retain(|warning| warning.code != "StaticKeysIgnored");
+    warnings.retain(|warning| warning.code != STATIC_KEYS_IGNORED);
     Ok((exec, warnings))
 }
 

@@ -208,7 +208,7 @@ pub static LOG_FORMAT: Setting = Setting {
     example: "json",
 };
 
-/// A flag of `credentials`, without a variable: it belongs to one call.
+/// A flag of the commands that are about one role, without a variable: it belongs to one call.
 pub static ROLE: Setting = Setting {
     flag: Some("role"),
     variable: "",
@@ -218,7 +218,7 @@ pub static ROLE: Setting = Setting {
     example: "default",
 };
 
-/// A flag of `healthcheck`, without a variable: it belongs to one call.
+/// A flag of the commands that wait, without a variable: it belongs to one call.
 pub static WAIT: Setting = Setting {
     flag: Some("wait"),
     variable: "",

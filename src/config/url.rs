@@ -74,6 +74,11 @@ impl Place {
     }
 }
 
+/// Whether a URL may be an endpoint's, wherever it was written down: without a user, a password or a query.
+pub(crate) fn is_endpoint(url: &str) -> bool {
+    endpoint(url).is_ok()
+}
+
 /// `http(s)://HOST[:PORT][/PATH]`.
 pub(super) fn parse_endpoint(text: &str) -> Result<Target, Reason> {
     endpoint(text).map_err(|reason| hide_password(text, reason))

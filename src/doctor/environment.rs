@@ -1,7 +1,5 @@
 //! The variables: which are set, who set them, what they shadow.
 
-use std::path::Path;
-
 use crate::config::Place;
 use crate::config::STATIC_KEYS_IGNORED;
 use crate::contract::CONTAINER_ADDRESSES;
@@ -41,6 +39,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = sources(facts).into_iter().collect();
     findings.extend(mistakes(facts));
     findings.extend(overridden(facts));
+    findings.extend(not_compared(facts));
     findings.extend(static_keys(facts));
     findings.extend(profile(facts));
     findings.extend(proxy(facts));
@@ -61,7 +60,7 @@ fn sources(facts: &Facts<'_>) -> Option<Finding> {
     Some(match (role, token) {
         (Some(_), Some(token)) => {
             let whose = facts.asked.pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
-            let who = if token == EKS_TOKEN_FILE { ", as the EKS webhook sets them" } else { "" };
+            let who = if token.ends_with(EKS_TOKEN_FILE) { ", as the EKS webhook sets them" } else { "" };
             let found = format!("{ENV_ROLE_ARN} and {ENV_WEB_IDENTITY_TOKEN_FILE} are set{whose}{who}.");
             Check::Environment.fine(LOOKED_AT, found)
         }
@@ -94,7 +93,7 @@ fn endpoint(facts: &Facts<'_>) -> Finding {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI names the EKS Pod Identity Agent, as EKS sets it."
         }
         Some(_) => {
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI names an endpoint in this pod, as irsa-sidecar's webhook sets it."
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI names an endpoint in this pod, as irsa-sidecar's webhook, or its exec, sets it."
         }
         None => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI names a path on 169.254.170.2, as for ECS.",
     };
@@ -111,13 +110,13 @@ fn nothing(facts: &Facts<'_>) -> Finding {
             format!("Process {pid} has the variables that name a role or an endpoint; this one does not.");
         return broken("VariablesRemoved", found).mend(PASS_ON);
     }
-    if Path::new(EKS_TOKEN_FILE).exists() {
+    if facts.seen(EKS_TOKEN_FILE).exists() {
         let found = format!(
             "The EKS webhook has prepared this pod ({EKS_TOKEN_FILE} is there), and its variables are gone."
         );
         return broken("VariablesRemoved", found).mend(PASS_ON);
     }
-    if facts.var(ENV_KUBERNETES_SERVICE_HOST).is_none() && !Path::new(KUBERNETES_TOKEN_FILE).exists() {
+    if facts.var(ENV_KUBERNETES_SERVICE_HOST).is_none() && !facts.seen(KUBERNETES_TOKEN_FILE).exists() {
         let found = "Nothing says where credentials come from, and this is no pod.".to_owned();
         return broken("SettingsMissing", found)
             .mend("Set AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and AWS_REGION, as in the pod that is looked into.");
@@ -186,7 +185,8 @@ fn code(setting: &str) -> &'static str {
 }
 
 fn overridden(facts: &Facts<'_>) -> Option<Finding> {
-    let (pid, _) = facts.other.as_ref()?;
+    // Another process's paths are seen from elsewhere.
+    let (pid, _) = facts.other.as_ref().filter(|_| facts.asked.pid.is_none())?;
     let differs = |name: &&&str| {
         let (ours, theirs) = (facts.var(name), facts.other_var(name));
         ours.is_some() && theirs.is_some() && ours != theirs
@@ -204,6 +204,15 @@ fn overridden(facts: &Facts<'_>) -> Option<Finding> {
              would set.",
         )
     })
+}
+
+/// Who is named is to be compared with.
+fn not_compared(facts: &Facts<'_>) -> Option<Finding> {
+    let pid = facts.asked.against.filter(|_| facts.other.is_none())?;
+    let found = format!(
+        "Not compared with process {pid}: there is none, or its variables are not to be read by this user."
+    );
+    Some(Check::Environment.finding(Note, "NotCompared", format!("/proc/{pid}/environ"), found))
 }
 
 fn static_keys(facts: &Facts<'_>) -> Option<Finding> {

@@ -116,8 +116,8 @@ impl<'a> Facts<'a> {
 
     /// The role that is meant.
     pub(super) fn role(&self) -> Option<&Role> {
-        let ((roles, name), _) = self.asked.roles.as_ref().ok()?;
-        roles.roles.iter().find(|role| role.name == *name)
+        let ((_, name), _) = self.asked.roles.as_ref().ok()?;
+        self.role_named(name)
     }
 
     pub(super) fn role_named(&self, name: &str) -> Option<&Role> {
@@ -127,10 +127,9 @@ impl<'a> Facts<'a> {
 
     /// What it starts from, at the beginning of the chain.
     pub(super) fn origin(&self) -> Option<&Role> {
-        let ((roles, _), _) = self.asked.roles.as_ref().ok()?;
         let mut role = self.role()?;
         while let Some(from) = role.from() {
-            role = roles.roles.iter().find(|role| role.name == from)?;
+            role = self.role_named(from)?;
         }
         Some(role)
     }
@@ -149,12 +148,22 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// A path of the pod's, as it is reached from here.
+    pub(super) fn seen(&self, path: &str) -> PathBuf {
+        match self.asked.pid {
+            Some(pid) => PathBuf::from(format!("/proc/{pid}/root{path}")),
+            None => PathBuf::from(path),
+        }
+    }
+
     /// Where the token is, as far as that is known.
     pub(super) fn token_file(&self) -> Option<PathBuf> {
         if let Some(web_identity) = self.web_identity() {
             return Some(web_identity.token_file.clone());
         }
-        self.var(ENV_WEB_IDENTITY_TOKEN_FILE).filter(|path| !path.contains("eyJ")).map(PathBuf::from)
+        // A token in the place of its path is not to be shown.
+        let path = self.var(ENV_WEB_IDENTITY_TOKEN_FILE).filter(|path| !path.contains("eyJ"));
+        path.map(PathBuf::from)
     }
 
     pub(super) fn claims(&self) -> Option<&Claims> {
@@ -191,9 +200,10 @@ impl<'a> Facts<'a> {
     /// Whether another STS than AWS's is asked.
     pub(super) fn has_own_sts(&self) -> bool {
         let is_awss = |host: &str| AWS_DOMAINS.iter().any(|domain| host.ends_with(domain));
-        self.sts
-            .as_ref()
-            .is_ok_and(|sts| !Place::of(sts.endpoint()).is_some_and(|place| is_awss(&place.host)))
+        match &self.sts {
+            Ok(sts) => !Place::of(sts.endpoint()).is_some_and(|place| is_awss(&place.host)),
+            Err(error) => *error == ResolveError::EndpointUrl,
+        }
     }
 
     /// Keys in the environment are an operator's where IAM is to be asked with them, unless they are the application's own.

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::doctor::text::wrapped;
-use crate::trust_policy::Verdict as Policy;
+use crate::harmless::harmless;
+use crate::trust_policy::Verdict;
 
 /// The checks, in the order in which data flows.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -48,7 +49,7 @@ pub(super) struct Finding {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Cause>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trust_policy: Option<Policy>,
+    pub trust_policy: Option<Verdict>,
 }
 
 /// One of several things that it can be.
@@ -144,13 +145,6 @@ impl Finding {
     }
 }
 
-/// Whatever an answer, a claim or a variable holds, it cannot play with the terminal: neither by control characters nor by
-/// those that turn the direction of writing.
-pub(super) fn harmless(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !turns(*c)).collect()
-}
-
 impl Cause {
     pub(super) fn new(
         code: &'static str,
@@ -158,6 +152,8 @@ impl Cause {
         mend: impl Into<String>,
         told_apart_by: impl Into<String>,
     ) -> Self {
-        Self { code, what: what.into(), mend: mend.into(), told_apart_by: told_apart_by.into() }
+        let [what, mend, told_apart_by] =
+            [what.into(), mend.into(), told_apart_by.into()].map(|text| harmless(&text));
+        Self { code, what, mend, told_apart_by }
     }
 }

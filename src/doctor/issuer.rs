@@ -12,6 +12,7 @@ use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
 use crate::sts::ErrorKind;
 use crate::sts::client::Sts;
+use crate::sts::given::shorten;
 
 pub(super) struct Issuer {
     pub(super) findings: Vec<Finding>,
@@ -36,7 +37,7 @@ pub(super) async fn check(facts: &Facts<'_>) -> Issuer {
         Ok(document) => document,
         Err((kind, why)) => return Issuer::unknown(unreached(&looked_at, kind, &why)),
     };
-    let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default();
+    let text = |field: &str| shorten(document.get(field).and_then(Value::as_str).unwrap_or_default());
     let mut findings = Vec::new();
     if text("issuer") != issuer {
         let found = format!(
@@ -47,7 +48,7 @@ pub(super) async fn check(facts: &Facts<'_>) -> Issuer {
             "Serve the document of the very issuer that --service-account-issuer names, to the last slash.";
         findings.push(Check::Issuer.finding(Warning, "IssuerDiffers", looked_at.clone(), found).mend(mend));
     }
-    let keys = text("jwks_uri").to_owned();
+    let keys = text("jwks_uri");
     if !is_asked(facts, &keys) {
         let found = format!("Its jwks_uri, {keys:?}, is no https URL: STS cannot fetch the keys.");
         let mend =

@@ -41,14 +41,7 @@ pub(super) async fn check(facts: &Facts<'_>, clock: &Clock) -> Network {
         Ok(sts) => sts,
         Err(error) => return Network::of(unresolved(error)),
     };
-    let Some(place) = Place::of(sts.endpoint()) else {
-        let found =
-            "The endpoint's URL cannot be used; it may hold a user and a password, which no endpoint takes.";
-        let finding =
-            Check::Network.finding(Broken, "EndpointUnusable", "AWS_ENDPOINT_URL_STS and the profile", found);
-        return Network::of(finding.mend("Write it as https://HOST[:PORT]."));
-    };
-    let endpoint = place.shown();
+    let endpoint = Place::of(sts.endpoint()).map_or_else(|| sts.endpoint().to_owned(), |place| place.shown());
     let whom = format!("STS at {endpoint}");
     let (seen, addresses) = tokio::join!(sts.look(&whom, sts.endpoint()), addresses(&endpoint));
     let proxy = PROXIES.into_iter().find(|name| facts.var(name).is_some());
@@ -72,6 +65,11 @@ pub(super) async fn check(facts: &Facts<'_>, clock: &Clock) -> Network {
     }
 }
 
+/// Whether there is a place to ask at all, which the variables and the profile say.
+pub(super) fn place(facts: &Facts<'_>) -> Option<Finding> {
+    facts.sts.as_ref().err().filter(|_| facts.asks_sts()).map(unresolved)
+}
+
 /// Where STS is, nothing says.
 fn unresolved(error: &ResolveError) -> Finding {
     let (found, mend) = match error {
@@ -79,6 +77,11 @@ fn unresolved(error: &ResolveError) -> Finding {
             "AWS_REGION is not set, and neither AWS_DEFAULT_REGION nor the profile names a region."
                 .to_owned(),
             "Set it, as in AWS_REGION=eu-central-1; the EKS webhook does so from its --aws-default-region.",
+        ),
+        ResolveError::EndpointUrl => (
+            "The endpoint's URL cannot be used; it may hold a user and a password, and is not shown."
+                .to_owned(),
+            "Write it as https://HOST[:PORT], in AWS_ENDPOINT_URL_STS or in the profile's endpoint_url.",
         ),
         other => (other.to_string(), "Mend the setting that is named; the rules are those of the AWS SDKs."),
     };

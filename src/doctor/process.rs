@@ -5,8 +5,8 @@
 //!
 //! Whoever can choose that process's variables must gain nothing by being looked at: only those that say where credentials
 //! come from are taken over, and root becomes the process's user first, so that no file is read, and nothing sent, that
-//! the process could not read itself. Of root in another container nothing is sent anywhere at all, since a link in its file
-//! system may lead out of it.
+//! the process could not read itself. Of a process in another container nothing is sent anywhere at all, since a link in its
+//! file system leads out of it. One whose user has changed (set-uid) is not looked at: its variables are another's.
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
@@ -77,7 +77,8 @@ pub(super) fn environment_of(pid: u32) -> Result<Vec<(OsString, OsString)>, Read
 
 impl Target {
     pub fn of(pid: u32) -> Result<Self, ReadFileError> {
-        let mut variables = environment_of(pid)?;
+        let all = environment_of(pid)?;
+        let mut variables = all.clone();
         variables.retain(|(name, _)| is_taken(name));
         let status = read_bounded(Path::new(&format!("/proc/{pid}/status")), MAX_STATUS)?;
         let status = String::from_utf8_lossy(&status).into_owned();
@@ -85,23 +86,29 @@ impl Target {
             let line = status.lines().find_map(|line| line.strip_prefix(field));
             line.unwrap_or_default().split_whitespace().filter_map(|number| number.parse().ok()).collect()
         };
-        // The second is the effective one.
-        let effective = |field| {
-            numbers(field).get(1).copied().ok_or(ReadFileError::Unreadable(io::ErrorKind::InvalidData))
+        // Real, effective, saved, and that of the file system.
+        let only = |field| match numbers(field)[..] {
+            [one, other, saved, of_files] if [other, saved, of_files] == [one; 3] => Ok(one),
+            _ => Err(ReadFileError::Unreadable(io::ErrorKind::PermissionDenied)),
         };
+        let (uid, gid, groups) = (only("Uid:")?, only("Gid:")?, numbers("Groups:"));
+        // Meanwhile it may have become another program, or its number another process's.
+        if environment_of(pid)? != all {
+            return Err(ReadFileError::Unreadable(io::ErrorKind::Interrupted));
+        }
         let mounts = |of: &str| fs::read_link(format!("/proc/{of}/ns/mnt")).ok();
         let theirs = mounts(&pid.to_string());
         let is_elsewhere = theirs.is_none() || theirs != mounts("self");
         if is_elsewhere {
             variables.iter_mut().for_each(|(name, value)| seen_from_here(pid, name, value));
         }
-        let (uid, gid, groups) = (effective("Uid:")?, effective("Gid:")?, numbers("Groups:"));
         Ok(Self { variables, uid, gid, groups, is_elsewhere })
     }
 
-    /// Root in another container: what it could not read, root here could.
-    pub fn is_foreign_root(&self) -> bool {
-        self.is_elsewhere && self.uid == 0
+    /// In another container: a link in its file system leads out of it and to our own files, so nothing that is read by its
+    /// paths may be sent anywhere.
+    pub fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere
     }
 
     /// Where this is root, it is so no more. Before any other thread is started.

@@ -1,7 +1,7 @@
 //! What an SDK with these variables takes, by its default chain.
 //!
-//! The versions are those in which each SDK's own source has the link of the chain first; AWS's SDK reference guide
-//! ("Assume role with web identity", "Container credential provider") names somewhat later ones for some.
+//! The versions are those in which each SDK's own source, or the SDK itself when it was run, has the link of the chain
+//! first; for C++, PHP and .NET those that AWS's SDK reference guide names.
 
 use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
@@ -49,7 +49,7 @@ const FAMILIES: [Family; 18] = [
         Some("2.63.0"),
     ),
     family("the AWS SDK for JavaScript v3", &["aws-sdk-js", "aws-sdk"], 3, Some("3.27.0"), Some("3.0.0")),
-    family("the AWS SDK for Java v1", &["aws-sdk-java"], 1, Some("1.11.704"), Some("1.11.238")),
+    family("the AWS SDK for Java v1", &["aws-sdk-java"], 1, Some("1.11.617"), Some("1.11.238")),
     family("the AWS SDK for Java v2", &["aws-sdk-java"], 2, Some("2.10.11"), Some("2.0.0")),
     family("the AWS SDK for Go v1", &["aws-sdk-go"], 1, Some("1.21.0"), Some("1.8.13")),
     family("the AWS SDK for Go v2", &["aws-sdk-go-v2"], 1, Some("0.0.0"), Some("0.0.0")),
@@ -121,7 +121,7 @@ fn of_sdk(facts: &Facts<'_>, named: &str, has_web_identity: bool) -> Finding {
     let knows = |since: Option<&str>| since.is_some_and(|since| numbers(since) <= version);
     let (name, has) = (family.name, |variable: &str| facts.var(variable).is_some());
     let takes =
-        |what: &str| Check::SdkChain.fine(looked_at.clone(), format!("{name} of this version takes {what}."));
+        |what: &str| Check::SdkChain.fine(looked_at.clone(), format!("This version of {name} takes {what}."));
     if has_web_identity && knows(family.web_identity) {
         return takes("the web identity variables");
     }
@@ -134,16 +134,16 @@ fn of_sdk(facts: &Facts<'_>, named: &str, has_web_identity: bool) -> Finding {
         );
         return Check::SdkChain.finding(Note, "SdkPerhaps", looked_at, found);
     }
-    let (what, since) = match (has_web_identity, has(ENV_CONTAINER_CREDENTIALS_FULL_URI)) {
-        (true, _) => ("the web identity variables", family.web_identity),
-        (false, true) => (ENV_CONTAINER_CREDENTIALS_FULL_URI, family.full_uri),
+    let (what, pronoun, since) = match (has_web_identity, has(ENV_CONTAINER_CREDENTIALS_FULL_URI)) {
+        (true, _) => ("the web identity variables", "them", family.web_identity),
+        (false, true) => (ENV_CONTAINER_CREDENTIALS_FULL_URI, "it", family.full_uri),
         (false, false) => {
             let found = format!("No variable names a source that {name} could take.");
             return Check::SdkChain.finding(Note, "ChainEmpty", looked_at, found);
         }
     };
-    let since = since.map_or("no version of it knows it".to_owned(), |since| format!("{since} is the first"));
-    let found = format!("{name} of this version is too old for {what} ({since}): it ignores it.");
+    let since = since.map_or("no version knows them".to_owned(), |since| format!("{since} is the first"));
+    let found = format!("This version of {name} is too old for {what} ({since}): it ignores {pronoun}.");
     let mend = if knows(family.full_uri) { MEND } else { MEND_IMDS };
     Check::SdkChain.finding(Broken, "SdkTooOld", looked_at, found).mend(mend)
 }

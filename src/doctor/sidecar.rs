@@ -18,7 +18,6 @@ use hyper::header::HOST;
 use hyper::header::HeaderValue;
 use serde_json::Value;
 use tokio::join;
-use tokio::time::timeout;
 
 use crate::config::Place;
 use crate::contract::CONTAINER_ADDRESSES;
@@ -29,6 +28,7 @@ use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN;
 use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_RELATIVE_URI;
+use crate::contract::ENV_PORT;
 use crate::contract::LINK_LOCAL_PORT;
 use crate::contract::PATH_CREDENTIALS;
 use crate::contract::PATH_METRICS;
@@ -37,6 +37,7 @@ use crate::credentials::parse_rfc3339;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
+use crate::doctor::finding::Severity;
 use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
@@ -105,7 +106,8 @@ impl Endpoint {
             return at(SocketAddr::new(CONTAINER_ADDRESSES[0], LINK_LOCAL_PORT), &path, true);
         }
         let Some(uri) = facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI) else {
-            let usual = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT);
+            let port = facts.var(ENV_PORT).and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT);
+            let usual = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
             return at(usual, PATH_CREDENTIALS, false);
         };
         let place = Place::of(&uri).filter(|place| !place.is_https);
@@ -162,8 +164,7 @@ async fn get(
     }
     let request = request.body(Empty::<Bytes>::new());
     let request = request.map_err(|error| SendError::Broken(error.to_string()))?;
-    let late = |_| SendError::Broken("no answer within 1 s".to_owned());
-    timeout(TIMEOUT, send(address, request, MAX_BODY)).await.map_err(late)?
+    send(address, request, TIMEOUT, MAX_BODY).await
 }
 
 /// Of the credentials themselves nothing is looked at but that they are there, and their end.
@@ -207,7 +208,7 @@ fn answer(
             let of = text("RoleArn");
             let of = if is_arn(&of) { format!(" of {of}") } else { String::new() };
             let found = format!("It gives credentials{of}, with {} left.", about(left));
-            Check::Sidecar.fine(endpoint.shown.clone(), found)
+            Finding { severity: Severity::Fine, ..finding("Fine", found) }
         }
         (status, _) => {
             let said = format!("{} {}", text("code"), text("message"));

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use crate::contract::STATUS_SCHEMA;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
@@ -12,6 +13,7 @@ use crate::sts::given::shorten;
 
 #[derive(Deserialize)]
 pub(super) struct Status {
+    schema: u32,
     roles: Vec<Role>,
 }
 
@@ -34,7 +36,7 @@ const MOST: usize = 20;
 impl Status {
     /// None where it is not of our form.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok()
+        serde_json::from_slice(body).ok().filter(|status: &Self| status.schema == STATUS_SCHEMA)
     }
 
     /// A role without credentials is broken where it is this client's own that was refused.

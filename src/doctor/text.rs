@@ -7,13 +7,13 @@ use crate::config::types::format_duration;
 use crate::doctor::Report;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Severity;
-use crate::doctor::finding::harmless;
+use crate::harmless::harmless;
 
 const WIDTH: usize = 80;
 /// Where the text of a finding begins.
 const INDENT: usize = 24;
 const NOT_ASKED: &str =
-    "Not looked at (--offline): issuer, network, exchange, identity, sidecar, node-metadata.";
+    " Not looked at (--offline): issuer, network, exchange, identity, sidecar, node-metadata.";
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl Report {

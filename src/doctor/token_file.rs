@@ -28,7 +28,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         })],
         Ok(_) => {
             let mut findings = vec![readable(facts, &path)];
-            findings.extend(copied(&path));
+            findings.extend(copied(facts, &path));
             findings
         }
     }
@@ -80,14 +80,14 @@ fn data_link(path: &Path) -> Option<Metadata> {
 }
 
 /// What the kubelet will not renew.
-fn copied(path: &Path) -> Option<Finding> {
+fn copied(facts: &Facts<'_>, path: &Path) -> Option<Finding> {
     if is_projected(path) {
         return None;
     }
     let looked_at = quoted(&path.to_string_lossy());
     let finding =
         |severity, code, found: &str| Check::TokenFile.finding(severity, code, looked_at.clone(), found);
-    if is_mounted_alone(path) {
+    if is_mounted_alone(facts, path) {
         let found = "The file is mounted by itself (subPath): the kubelet never renews it there.";
         let mend = "Mount the volume as a directory, without subPath.";
         return Some(finding(Warning, "TokenFileIsSubPath", found).mend(mend));
@@ -99,7 +99,9 @@ fn copied(path: &Path) -> Option<Finding> {
 }
 
 /// Whether it is a mount point of its own.
-fn is_mounted_alone(path: &Path) -> bool {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    mounts.lines().filter_map(|line| line.split(' ').nth(4)).any(|point| Path::new(point) == path)
+fn is_mounted_alone(facts: &Facts<'_>, path: &Path) -> bool {
+    let pid = facts.asked.pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+    let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+    let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    points.any(|point| facts.seen(point) == path || Path::new(point) == path)
 }

@@ -17,6 +17,7 @@ use crate::config::CredentialsEndpoint;
 use crate::http_once;
 use crate::http_once::Reply;
 use crate::http_once::SendError;
+use crate::pod_identity::CALL_TIMEOUT;
 use crate::secret::Secret;
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
@@ -29,15 +30,21 @@ pub(super) async fn get(
     authorization: Option<&Secret>,
 ) -> Result<Reply, ExchangeError> {
     let request = request(endpoint, authorization)?;
-    http_once::send(endpoint.address, request, MAX_BODY_BYTES).await.map_err(|error| match error {
-        SendError::NotConnected(why) | SendError::Broken(why) => {
-            let message = format!("{endpoint} could not be reached: {}", shorten(&why));
-            ExchangeError::new(ErrorKind::ConnectionFailed, message)
-        }
-        SendError::NotHttp | SendError::TooLong(_) => {
-            ExchangeError::new(ErrorKind::InvalidReply, format!("what answered at {endpoint} {error}"))
-        }
-    })
+    http_once::send(endpoint.address, request, CALL_TIMEOUT, MAX_BODY_BYTES).await.map_err(
+        |error| match error {
+            SendError::NotConnected(why) | SendError::Broken(why) => {
+                let message = format!("{endpoint} could not be reached: {}", shorten(&why));
+                ExchangeError::new(ErrorKind::ConnectionFailed, message)
+            }
+            SendError::TimedOut(within) => ExchangeError::new(
+                ErrorKind::TimedOut,
+                format!("{endpoint} did not answer within {within} s"),
+            ),
+            SendError::NotHttp | SendError::TooLong(_) => {
+                ExchangeError::new(ErrorKind::InvalidReply, format!("what answered at {endpoint} {error}"))
+            }
+        },
+    )
 }
 
 fn request(

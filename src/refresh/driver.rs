@@ -324,13 +324,17 @@ impl<E: Exchange> Running<E> {
         }
     }
 
-    /// Another token than before was found, if that is what exchanges start from. The first may be one of which whoever
-    /// kept the role before has told.
+    /// Another token than before was found, if that is what exchanges start from. A successor starts with the token that its
+    /// predecessor recorded, which is not recorded twice.
     fn note_token(&self, is_first: bool) {
+        let held = self.driver.publisher.current();
         let Some(Basis::Token(token)) = &self.basis else {
+            if held.history.token().is_some() {
+                self.publish(held.snapshot.clone(), held.problem.clone(), held.history.without_token());
+            }
             return;
         };
-        let (held, claims) = (self.driver.publisher.current(), token.claims());
+        let claims = token.claims();
         let found = Token {
             changed_at: self.timeline.now(self.driver.clock.read()).into(),
             issued_at: claims.issued_at().map(Into::into),

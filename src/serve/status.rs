@@ -13,6 +13,7 @@ use crate::cache::Problem;
 use crate::cache::history;
 use crate::cache::history::Moment;
 use crate::clock::Reading;
+use crate::contract::STATUS_SCHEMA;
 use crate::credentials::rfc3339;
 use crate::metrics::Asked;
 use crate::metrics::Endpoint;
@@ -20,10 +21,8 @@ use crate::metrics::Metrics;
 use crate::roles::Entry;
 use crate::roles::Table;
 
-const SCHEMA: u32 = 1;
 /// So many events are told in all: of many roles, the last few of each.
 const MOST_EVENTS: usize = 2048;
-const FEWEST_EVENTS: usize = 8;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Status {
@@ -137,10 +136,10 @@ struct Requests {
 impl Status {
     pub(super) fn new(table: &Table, metrics: &Metrics, started: Reading, now: Reading) -> Self {
         let entries = table.entries();
-        let events = (MOST_EVENTS / entries.len().max(1)).max(FEWEST_EVENTS);
+        let events = MOST_EVENTS / entries.len().max(1);
         let surfaces = [Endpoint::Container, Endpoint::Imds];
         Self {
-            schema: SCHEMA,
+            schema: STATUS_SCHEMA,
             version: build_info::VERSION,
             uptime_seconds: now.steady.saturating_duration_since(started.steady).as_secs(),
             now: Some(now.wall),

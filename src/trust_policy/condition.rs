@@ -60,7 +60,7 @@ pub(super) fn judge(condition: &Condition, caller: &Caller) -> Line {
         Answer::No => Some(why_not(condition, &operator, &had, caller)),
         Answer::Unknown => Some(Remark::new(
             "ConditionNotEvaluated",
-            "only AWS can tell what this is at the time of the call".to_owned(),
+            "only AWS can tell what this is at the time of the call",
         )),
     };
     let what = format!("{} {}", condition.operator, condition.key);
@@ -169,7 +169,7 @@ fn why_not(condition: &Condition, operator: &Operator<'_>, had: &Had<'_>, caller
     let Had::Values(values) = had else { return absent(&condition.key, caller) };
     let got = values.first().copied().unwrap_or_default();
     if operator.is_negated() {
-        return Remark::new("ConditionExcludes", "this is what the statement excludes".to_owned());
+        return Remark::new("ConditionExcludes", "this is what the statement excludes");
     }
     let wanted = |test: &dyn Fn(&str) -> bool| condition.values.iter().any(|wanted| test(wanted));
     if !is_like(condition) && wanted(&|wanted| wanted.contains('*') && matches(wanted, got)) {
@@ -177,7 +177,7 @@ fn why_not(condition: &Condition, operator: &Operator<'_>, had: &Had<'_>, caller
         return Remark::new("WildcardInStringEquals", text);
     }
     if wanted(&|wanted| wanted.trim().eq_ignore_ascii_case(got)) {
-        return Remark::new("CaseDiffers", "only upper and lower case differ, or a space".to_owned());
+        return Remark::new("CaseDiffers", "only upper and lower case differ, or a space");
     }
     if condition.key.to_ascii_lowercase().ends_with(":aud") {
         let text = format!("the token is meant for {got}; the policy wants another audience");
@@ -193,12 +193,12 @@ fn subject_differs(wanted: &[String], got: &str) -> Remark {
         Some((namespace.to_owned(), name.to_owned()))
     };
     let Some((namespace, name)) = parts(got) else {
-        return Remark::new("ValueDiffers", "none of the values that are wanted is here".to_owned());
+        return Remark::new("ValueDiffers", "none of the values that are wanted is here");
     };
     let wanted: Vec<_> = wanted.iter().filter_map(|subject| parts(subject)).collect();
     if wanted.is_empty() {
         let form = "a ServiceAccount's subject is system:serviceaccount:NAMESPACE:NAME; the policy wants another form";
-        return Remark::new("SubjectForm", form.to_owned());
+        return Remark::new("SubjectForm", form);
     }
     if wanted.iter().any(|(_, wanted)| matches(wanted, &name)) {
         return Remark::new(
@@ -229,13 +229,10 @@ fn absent(key: &str, caller: &Caller) -> Remark {
         return Remark::new("SchemeInConditionKey", text);
     }
     if issuer.trim_end_matches('/') == caller.issuer && issuer != caller.issuer {
-        return Remark::new("TrailingSlash", "only the slash at the end differs".to_owned());
+        return Remark::new("TrailingSlash", "only the slash at the end differs");
     }
     if issuer == caller.issuer {
-        return Remark::new(
-            "UnknownConditionKey",
-            "of a ServiceAccount's token IAM knows sub and aud alone".to_owned(),
-        );
+        return Remark::new("UnknownConditionKey", "of a ServiceAccount's token IAM knows sub and aud alone");
     }
     if same_kind_of_cluster(issuer, &caller.issuer) {
         let text = format!("it is another cluster's; this token's issuer is {}", caller.issuer);

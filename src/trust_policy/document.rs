@@ -61,6 +61,7 @@ pub struct Condition {
 #[error("{0}")]
 pub struct ParsePolicyError(String);
 
+const VERSIONS: [&str; 2] = ["2012-10-17", "2008-10-17"];
 /// Of a statement.
 const ELEMENTS: [&str; 7] =
     ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition"];
@@ -89,6 +90,11 @@ impl Document {
 
     fn of(policy: &Value) -> Result<Self, ParsePolicyError> {
         refuse_unknown("the policy", policy, &["Version", "Id", "Statement"])?;
+        if let Some(version) =
+            policy.get("Version").filter(|version| !VERSIONS.iter().any(|known| *version == known))
+        {
+            return Err(ParsePolicyError(format!("its Version {version} is none of IAM's")));
+        }
         let statement = policy.get("Statement").ok_or_else(|| {
             ParsePolicyError("it has no Statement. A trust policy is what `aws iam get-role` prints as AssumeRolePolicyDocument".to_owned())
         })?;
@@ -134,11 +140,19 @@ impl Statement {
         };
         let conditions = match value.get("Condition") {
             None => Vec::new(),
-            Some(Value::Object(block)) if block.values().all(Value::is_object) => conditions(block),
+            Some(Value::Object(block)) if block.values().all(is_comparison) => conditions(block),
             Some(_) => return Err(wrong("its Condition is not of the form {OPERATOR: {KEY: VALUE}}")),
         };
         Ok(Self { name, allows, principals, actions, conditions })
     }
+}
+
+/// Keys, each with a text or several.
+fn is_comparison(keys: &Value) -> bool {
+    let is_text = |value: &Value| matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_));
+    let are_texts =
+        |value: &Value| value.as_array().map_or(is_text(value), |several| several.iter().all(is_text));
+    keys.as_object().is_some_and(|keys| keys.values().all(are_texts))
 }
 
 /// What is not understood could change what the rest means.
@@ -219,6 +233,11 @@ mod tests {
             (r#"{"Statement":[{"Effect":"Deny","Effect":"Allow"}]}"#, "\"Effect\" is there twice"),
             (r#"{"Statement":[],"Statement":[]}"#, "twice"),
             (r#"{"Statement":[{"Effect":"Allow","condition":{}}]}"#, "no element \"condition\""),
+            (r#"{"Version":"2012","Statement":[]}"#, "Version"),
+            (
+                r#"{"Statement":[{"Effect":"Deny","Principal":"*","Action":"a","Condition":{"StringEquals":{"k":null}}}]}"#,
+                "its Condition",
+            ),
             (r#"{"Statement":[],"Statements":[]}"#, "no element \"Statements\""),
             (
                 r#"{"Statement":[{"Effect":"Allow","Action":"a","NotAction":"b"}]}"#,

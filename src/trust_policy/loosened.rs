@@ -1,5 +1,6 @@
 //! Whom else a trust policy lets in.
 
+use crate::trust_policy::WILDCARDS;
 use crate::trust_policy::condition::is_like;
 use crate::trust_policy::condition::passes_when_absent;
 use crate::trust_policy::condition::restricts;
@@ -37,13 +38,17 @@ fn of(statement: &Statement, caller: &Caller) -> Vec<Remark> {
     let mut tell =
         |code: &'static str, text: String| remarks.push(Remark::new(code, format!("{name}: {text}")));
     let is_everybody = |names: &[String]| names.iter().any(|name| name == "*");
-    // What excludes a few lets in all the others.
+    // What excludes a few lets in all the others, and so does a key that is compared with itself.
+    let itself = format!("${{{}:", caller.issuer);
+    let names_itself = |condition: &&Condition| condition.values.iter().any(|value| value.contains(&itself));
     let on = |claim: &str| -> Vec<&Condition> {
         let key = format!("{}:{claim}", caller.issuer).to_ascii_lowercase();
         statement
             .conditions
             .iter()
-            .filter(|condition| condition.key.to_ascii_lowercase() == key && restricts(condition))
+            .filter(|condition| {
+                condition.key.to_ascii_lowercase() == key && restricts(condition) && !names_itself(condition)
+            })
             .collect()
     };
     let names_all = match &statement.principals {
@@ -64,16 +69,20 @@ fn of(statement: &Statement, caller: &Caller) -> Vec<Remark> {
         let text = "no condition on sub: every ServiceAccount of this cluster has this role";
         tell("AnyServiceAccount", text.to_owned());
     }
-    for subject in
-        subjects.iter().filter(|condition| is_like(condition)).flat_map(|condition| &condition.values)
-    {
-        if is_wild(subject) {
+    // All lines must be fulfilled: one that is exact is enough.
+    let wild = |condition: &Condition| {
+        is_like(condition).then(|| condition.values.iter().find(|value| is_wild(value))).flatten().cloned()
+    };
+    let wilds: Vec<String> = subjects.iter().filter_map(|condition| wild(condition)).collect();
+    if !wilds.is_empty() && wilds.len() == subjects.len() {
+        for subject in wilds {
             tell("WildcardSubject", format!("every ServiceAccount that matches {subject} has this role"));
         }
     }
-    let is_any =
-        |condition: &&&Condition| is_like(condition) && condition.values.iter().any(|value| value == "*");
-    if audiences.is_empty() || audiences.iter().any(|condition| is_any(&condition)) {
+    let is_any = |condition: &&&Condition| {
+        is_like(condition) && condition.values.iter().any(|value| value.trim_matches(WILDCARDS).is_empty())
+    };
+    if audiences.iter().all(|condition| is_any(&condition)) {
         let text = "no condition on aud: a token that was made for another service is taken too";
         tell("AudienceNotChecked", text.to_owned());
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::config::RoleArn;
 use crate::contract::DEFAULT_AUDIENCE;
+use crate::harmless::harmless;
 use crate::token::Claims;
 use crate::trust_policy::condition::judge;
 use crate::trust_policy::difference::Difference;
@@ -161,7 +162,7 @@ pub(super) fn means(these: &[(String, Vec<String>)], caller: &Caller) -> bool {
 
 fn other_principal(wanted: &[String], is_list: bool, caller: &Caller) -> Remark {
     if !is_list {
-        return Remark::new("PrincipalExcluded", "NotPrincipal excludes this cluster's provider".to_owned());
+        return Remark::new("PrincipalExcluded", "NotPrincipal excludes this cluster's provider");
     }
     let Some(nearest) = Difference::nearest(wanted, &caller.provider) else {
         let text = format!("it trusts no OIDC provider; this token's is {}", caller.provider);
@@ -169,24 +170,21 @@ fn other_principal(wanted: &[String], is_list: bool, caller: &Caller) -> Remark 
     };
     let issuer = |arn: &str| arn.split_once(":oidc-provider/").map(|(_, issuer)| issuer.to_owned());
     let Some(theirs) = issuer(&nearest.wanted) else {
-        return Remark::new("NotAnOidcProvider", "it is not the ARN of an OIDC provider".to_owned());
+        return Remark::new("NotAnOidcProvider", "it is not the ARN of an OIDC provider");
     };
     if theirs.contains("://") {
-        return Remark::new(
-            "SchemeInProvider",
-            "a provider's ARN has the issuer without http(s)://".to_owned(),
-        );
+        return Remark::new("SchemeInProvider", "a provider's ARN has the issuer without http(s)://");
     }
     if theirs.trim_end_matches('/') == caller.issuer.trim_end_matches('/') {
         if theirs == caller.issuer {
             let text = "it is a provider of another account or partition than the role's";
-            return Remark::new("ProviderOfAnotherAccount", text.to_owned());
+            return Remark::new("ProviderOfAnotherAccount", text);
         }
-        return Remark::new("TrailingSlash", "only the slash at the end differs".to_owned());
+        return Remark::new("TrailingSlash", "only the slash at the end differs");
     }
     if same_kind_of_cluster(&theirs, &caller.issuer) {
         let text = "it is another cluster's provider; each cluster has an id of its own";
-        return Remark::new("ProviderOfAnotherCluster", text.to_owned());
+        return Remark::new("ProviderOfAnotherCluster", text);
     }
     Remark::new(
         "ProviderOfAnotherIssuer",
@@ -221,8 +219,8 @@ impl Answer {
 }
 
 impl Remark {
-    pub(super) fn new(code: &'static str, text: String) -> Self {
-        Self { code, text }
+    pub(super) fn new(code: &'static str, text: impl AsRef<str>) -> Self {
+        Self { code, text: harmless(text.as_ref()) }
     }
 }
 

@@ -285,7 +285,7 @@ async fn limits_and_signal_dispositions_are_as_they_were() {
 async fn no_credentials_no_command() {
     let world = World::start().await.unwrap();
     world.sts.inject(Fault::error("AccessDenied"));
-    let (status, output) = run(&["exec", "--wait=2s", "--", "echo", "started"], world.env()).await;
+    let (status, output) = run(&["exec", "--wait=10s", "--", "echo", "started"], world.env()).await;
     assert_eq!(status, 69, "{output}");
     for part in ["AccessDenied", "nothing was started", "trust policy"] {
         assert!(output.contains(part), "{part}: {output}");

@@ -23,6 +23,7 @@ use crate::sts::Exchanged;
 use crate::sts::Reply;
 use crate::sts::given::is_arn;
 use crate::sts::given::is_plain;
+use crate::sts::given::repeats;
 use crate::sts::given::session;
 
 /// What every way of assuming a role answers.
@@ -35,6 +36,7 @@ pub(super) fn accept(
     role_arn: &RoleArn,
     asked: Duration,
     answer: Answer,
+    sent: &Secret,
     pod: Arc<PodNames>,
     reply: Reply,
     now: Reading,
@@ -54,7 +56,7 @@ pub(super) fn accept(
     let expires_at = SystemTime::try_from(given.expiration).map_err(|_| invalid("Expiration"))?;
     let (issued_at, expires_at) = session(expires_at, asked, reply.date, now);
     let assumed_role_arn = answer.user.map(|user| user.arn);
-    let assumed_role_arn = assumed_role_arn.filter(|arn| is_arn(arn));
+    let assumed_role_arn = assumed_role_arn.filter(|arn| is_arn(arn) && !repeats(arn, sent));
     let is_account =
         |account: &&str| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     let account_id = assumed_role_arn

@@ -73,7 +73,15 @@ impl ChainClient {
             })
             .await?;
         let answer = Answer { credentials: output.credentials, user: output.assumed_role_user };
-        accept(&session.role_arn, duration, answer, pod.clone(), reply, self.sts.clock().read())
+        accept(
+            &session.role_arn,
+            duration,
+            answer,
+            &from.session_token,
+            pod.clone(),
+            reply,
+            self.sts.clock().read(),
+        )
     }
 
     /// Which link it was.

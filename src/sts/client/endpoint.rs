@@ -25,6 +25,7 @@ use thiserror::Error;
 
 use crate::config::env::Environment;
 use crate::config::env::Strings;
+use crate::config::is_endpoint;
 use crate::contract::ENV_DEFAULT_REGION;
 use crate::contract::ENV_ENDPOINT_URL;
 use crate::contract::ENV_ENDPOINT_URL_STS;
@@ -32,6 +33,7 @@ use crate::contract::ENV_REGION;
 use crate::contract::ENV_STS_REGIONAL_ENDPOINTS;
 use crate::contract::ENV_USE_DUALSTACK_ENDPOINT;
 use crate::contract::ENV_USE_FIPS_ENDPOINT;
+use crate::contract::NO_CREDENTIALS_FILE;
 use crate::file::ReadFileError;
 use crate::file::read_bounded;
 use crate::sts::client::CALL_TIMEOUT;
@@ -74,6 +76,11 @@ pub enum ResolveError {
         "{path}, which {named_by} names: {why}. The AWS SDKs read it for the profile; it must be a file of at most 1 MiB"
     )]
     ProfileFile { path: String, named_by: &'static str, why: ReadFileError },
+    #[error(
+        "endpoint_url in the profile, or AWS_ENDPOINT_URL_STS: it is no endpoint's URL, and may hold what is not to be shown. \
+         Write it as https://HOST[:PORT], without a user, a password or a query"
+    )]
+    EndpointUrl,
     #[error("{settings} do not go together, be they from the environment or from the profile: {why}")]
     Contradiction { settings: String, why: String },
 }
@@ -133,6 +140,7 @@ impl ResolveError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Contradiction { .. } => "EndpointContradiction",
+            Self::EndpointUrl => "EndpointUnusable",
             Self::NoRegion => "RegionMissing",
             Self::NotARegion(_) => "RegionUnusable",
             Self::NotRegional(_) => "RegionalEndpointsUnusable",
@@ -224,6 +232,9 @@ async fn locate() -> Result<(SdkConfig, Wanted), ResolveError> {
         .load()
         .await;
     let url = endpoint_url(&sdk);
+    if url.as_deref().is_some_and(|url| !is_endpoint(url)) {
+        return Err(ResolveError::EndpointUrl);
+    }
     let is_legacy = is_legacy(&sdk)?;
     let region = match region {
         None if is_legacy => Some(GLOBAL.to_owned()),
@@ -244,6 +255,14 @@ fn check_profile_files() -> Result<(), ResolveError> {
         let Some((path, named_by)) = variable(named_by).map(|path| (path, named_by)).or_else(of_home) else {
             continue;
         };
+        // As the SDK reads it.
+        let path = match (path.strip_prefix("~/"), variable("HOME")) {
+            (Some(rest), Some(home)) => format!("{home}/{rest}"),
+            _ => path,
+        };
+        if path == NO_CREDENTIALS_FILE {
+            continue;
+        }
         match read_bounded(Path::new(&path), MAX_PROFILE_BYTES) {
             // What is not there, or not ours to read, is no profile.
             Ok(_) | Err(ReadFileError::Missing | ReadFileError::PermissionDenied) => {}
@@ -263,6 +282,7 @@ pub async fn region() -> Option<String> {
     if let Some(region) = variable(ENV_REGION).or_else(|| variable(ENV_DEFAULT_REGION)) {
         return Some(region);
     }
+    check_profile_files().ok()?;
     let region = ProfileFileRegionProvider::new().region().await?;
     Some(region.to_string()).filter(|region| !region.is_empty())
 }

@@ -26,7 +26,8 @@ pub(super) fn classify<E: Said>(endpoint: &str, error: &SdkError<E>) -> Exchange
     match error {
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
-            let said = shorten(service.err().message().unwrap_or("no message"));
+            // What follows is a sentence of ours.
+            let said = shorten(service.err().message().unwrap_or("no message").trim_end_matches('.'));
             match service.err().code() {
                 Some(code) if is_code(code) => {
                     ExchangeError::new(by_code(code, status), format!("STS said {code}: {said}"))

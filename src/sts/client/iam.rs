@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use crate::config::Place;
 use crate::config::RoleArn;
+use crate::config::is_endpoint;
 use crate::credentials::Credentials;
 use crate::secret::Secret;
 use crate::sts::client::CALL_TIMEOUT;
@@ -81,9 +82,8 @@ impl Sts {
         let is_safe = |place: &Place| {
             place.is_https || place.address().is_some_and(|address| address.ip().is_loopback())
         };
-        if !Place::of(&url).as_ref().is_some_and(is_safe) {
-            let why =
-                "AWS_ENDPOINT_URL_IAM (or AWS_ENDPOINT_URL) is no https URL: keys are not sent in clear";
+        if !is_endpoint(&url) || !Place::of(&url).as_ref().is_some_and(is_safe) {
+            let why = "AWS_ENDPOINT_URL_IAM (or AWS_ENDPOINT_URL) is no https URL of an endpoint: keys are not sent in clear";
             return Err(GetRoleError::Failed(why.to_owned()));
         }
         let region = known.map_or("us-east-1", |(.., region)| region);
@@ -143,6 +143,8 @@ fn signed(
 }
 
 fn read(status: u16, xml: &str, secrets: &[&Secret]) -> Result<IamRole, GetRoleError> {
+    let repeats_one =
+        |text: &str| secrets.iter().any(|secret| !secret.expose().is_empty() && repeats(text, secret));
     if status != 200 {
         let code = element(xml, "Code").unwrap_or_default();
         return Err(match code {
@@ -151,8 +153,7 @@ fn read(status: u16, xml: &str, secrets: &[&Secret]) -> Result<IamRole, GetRoleE
             code => {
                 let message = element(xml, "Message").unwrap_or_default();
                 let said = format!("IAM said {}: {}", shorten(code), shorten(message));
-                let shows = |secret: &&&Secret| !secret.expose().is_empty() && repeats(&said, secret);
-                GetRoleError::Refused(match secrets.iter().any(|secret| shows(&secret)) {
+                GetRoleError::Refused(match repeats_one(&said) {
                     true => NOT_SHOWN.to_owned(),
                     false => said,
                 })
@@ -160,7 +161,7 @@ fn read(status: u16, xml: &str, secrets: &[&Secret]) -> Result<IamRole, GetRoleE
         });
     }
     let of = |name: &str| element(xml, name).map(str::to_owned);
-    let role = of("Arn").filter(|arn| is_arn(arn)).zip(of("AssumeRolePolicyDocument"));
+    let role = of("Arn").filter(|arn| is_arn(arn) && !repeats_one(arn)).zip(of("AssumeRolePolicyDocument"));
     let (arn, trust_policy) =
         role.ok_or_else(|| GetRoleError::Failed("What answers for IAM gives no role".to_owned()))?;
     let longest_session = element(xml, "MaxSessionDuration").and_then(|text| text.parse().ok());

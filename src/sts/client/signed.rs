@@ -16,6 +16,7 @@ use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
 use crate::sts::client::Sts;
 use crate::sts::given::is_arn;
+use crate::sts::given::repeats;
 
 /// STS's time, as the last answer told it.
 #[derive(Debug)]
@@ -43,9 +44,11 @@ impl Sts {
             aws_sdk_sts::Client::from_conf(config.build()).get_caller_identity().send().await
         });
         let (output, reply) = call.await?;
-        output.arn.filter(|arn| is_arn(arn)).ok_or_else(|| ExchangeError {
-            reply,
-            ..ExchangeError::new(ErrorKind::InvalidReply, "STS's reply has no usable Arn")
+        output.arn.filter(|arn| is_arn(arn) && !repeats(arn, &who.session_token)).ok_or_else(|| {
+            ExchangeError {
+                reply,
+                ..ExchangeError::new(ErrorKind::InvalidReply, "STS's reply has no usable Arn")
+            }
         })
     }
 }

@@ -65,7 +65,15 @@ impl WebIdentityClient {
             })
             .await?;
         let answer = Answer { credentials: output.credentials, user: output.assumed_role_user };
-        accept(&session.role_arn, duration, answer, request.pod.clone(), reply, self.sts.clock().read())
+        accept(
+            &session.role_arn,
+            duration,
+            answer,
+            token,
+            request.pod.clone(),
+            reply,
+            self.sts.clock().read(),
+        )
     }
 
     /// Walks down from twelve hours to what the role allows, and begins there the next time.

@@ -67,6 +67,8 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
+            // Not the test runner's: what a terminal sends to that must not decide what a program does.
+            .process_group(0)
             .spawn()?;
         let output = Arc::new(Output { lines: Mutex::default(), changed: watch::Sender::new(()) });
         let stdout = child.stdout.take().map(|pipe| output.clone().collect(Stream::Stdout, pipe));
