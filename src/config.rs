@@ -46,6 +46,7 @@ pub(crate) use aws::STATIC_KEYS_IGNORED;
 pub(crate) use duration::check_session_duration;
 pub use exec::Exec;
 pub use exec::parse_exec;
+pub use listen::reachable;
 pub use log::Log;
 pub use log::LogFormat;
 pub use mistake::Mistake;

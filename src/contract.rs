@@ -167,11 +167,14 @@ pub const ENV_CONTAINER_CREDENTIALS_RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTI
 /// Most SDKs obey it and never ask the metadata service; boto 2, rusoto, s3cmd, s3fs, fog and GDAL do not.
 pub const ENV_EC2_METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 pub const ENV_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+pub const ENV_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+pub const ENV_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+pub const ENV_PROFILE: &str = "AWS_PROFILE";
 /// What stands before the container's endpoint in the chain of some SDK: `exec` takes them from its child.
 pub const SHADOWING: [&str; 19] = [
     ENV_ACCESS_KEY_ID,
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
+    ENV_SECRET_ACCESS_KEY,
+    ENV_SESSION_TOKEN,
     "AWS_SECURITY_TOKEN",
     "AWS_CREDENTIAL_EXPIRATION",
     // The same to Java v1, Go v1, and Ruby.
@@ -206,9 +209,6 @@ pub const KUBERNETES_TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/servicea
 pub const ENV_KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
 /// What SDKs ask in place of IMDS's own address.
 pub const ENV_EC2_METADATA_SERVICE_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
-pub const ENV_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
-pub const ENV_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
-pub const ENV_PROFILE: &str = "AWS_PROFILE";
 
 // ---- Injection: what a pod and its ServiceAccount say ----
 

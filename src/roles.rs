@@ -43,6 +43,19 @@ pub fn board(table: Table) -> (watch::Sender<Arc<Table>>, Board) {
 }
 
 impl Board {
+    /// The same; what comes after it is a change.
+    pub fn seen(&mut self) -> Arc<Table> {
+        self.0.borrow_and_update().clone()
+    }
+
+    /// Waits for another table than this half has seen.
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Whoever put tables up has gone: none will ever come.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// What is served at this moment.
     pub fn now(&self) -> Arc<Table> {
         self.0.borrow().clone()

@@ -9,20 +9,34 @@ use std::fs::OpenOptions;
 use std::io::Read;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use crate::contract::TERMINATION_LOG;
 
 /// As much as the kubelet takes.
 const MAX_BYTES: usize = 4096;
 
+/// Whether the container's last words are another's to say.
+static IS_ANOTHERS: AtomicBool = AtomicBool::new(false);
+
+/// The container is a command's from now on, and so is the file.
+pub fn leave() {
+    IS_ANOTHERS.store(true, Ordering::Relaxed);
+}
+
 /// Why this role has no new credentials, in place of what stood there.
 pub fn note(role: &str, message: &str) {
-    note_in(TERMINATION_LOG, role, message);
+    if !IS_ANOTHERS.load(Ordering::Relaxed) {
+        note_in(TERMINATION_LOG, role, message);
+    }
 }
 
 /// The role is well again: what was noted of it counts no more.
 pub fn withdraw(role: &str) {
-    withdraw_in(TERMINATION_LOG, role);
+    if !IS_ANOTHERS.load(Ordering::Relaxed) {
+        withdraw_in(TERMINATION_LOG, role);
+    }
 }
 
 fn note_in(path: &str, role: &str, message: &str) {

@@ -49,9 +49,7 @@ use crate::roles::Board;
 use crate::secret::Secret;
 use crate::session_key::SessionKey;
 use crate::sts::client::region;
-
-/// A changed roles file puts others in the place of those that are waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+use crate::termination_log;
 
 /// The settings that are flags of `exec`, with its own words where they mean something else here.
 static FLAGS: [(&Setting, Option<&str>); 7] = [
@@ -126,7 +124,7 @@ async fn serve_and_run(
                     tracing::warn!(signal, "asked to end before there were credentials: nothing was started");
                     return u8::try_from(signal).map_or(exit::SOFTWARE, |signal| exec_exit::SIGNALLED + signal);
                 }
-                held = timeout(wait, credentials(&board, &role, &clock)) => if held.is_err() {
+                held = timeout(wait, credentials(board.clone(), &role, &clock)) => if held.is_err() {
                     return refuse(&board, &role, wait);
                 }
             }
@@ -134,7 +132,10 @@ async fn serve_and_run(
             child.args(&command[1..]);
             exec::dress(&mut child, &served, strings);
             match limit.during(|| exec::start(&mut child)) {
-                Ok(child) => child.end(&mut signals).await,
+                Ok(child) => {
+                    termination_log::leave();
+                    child.end(&mut signals).await
+                }
                 Err(error) => {
                     tracing::error!(code = error.code(), "{error}");
                     error.exit_status()
@@ -161,10 +162,10 @@ fn path(role: &str) -> String {
     }
 }
 
-/// Returns once the role has credentials that may be served.
-async fn credentials(board: &Board, role: &str, clock: &Clock) {
+/// Returns once the role has credentials that may be served. A changed roles file puts another entry in its place.
+async fn credentials(mut board: Board, role: &str, clock: &Clock) {
     loop {
-        let reader = board.now().named(role).map(|entry| entry.reader.clone());
+        let reader = board.seen().named(role).map(|entry| entry.reader.clone());
         if reader.as_ref().is_some_and(|reader| reader.load().servable(clock.read()).is_some()) {
             return;
         }
@@ -174,7 +175,10 @@ async fn credentials(board: &Board, role: &str, clock: &Clock) {
                 None => pending().await,
             }
         };
-        let _ = timeout(LOOK_AGAIN, published).await;
+        tokio::select! {
+            () = board.changed() => {}
+            () = published => {}
+        }
     }
 }
 

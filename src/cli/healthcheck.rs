@@ -6,9 +6,6 @@
 use std::io;
 use std::io::Read;
 use std::io::Write;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::thread;
@@ -20,6 +17,7 @@ use crate::config::Flags;
 use crate::config::Healthcheck;
 use crate::config::env::Strings;
 use crate::config::parse_healthcheck;
+use crate::config::reachable;
 use crate::contract::PATH_READY;
 use crate::contract::exit;
 
@@ -78,16 +76,6 @@ fn ask(admin: SocketAddr, clock: &Clock) -> Answer {
         }
     }
     Answer::NotReady(format!("{}\nIs irsa-sidecar serve running in this pod?", failures.join("\n")))
-}
-
-/// Where a listener on `admin` is reached from the same pod. An IPv6 wildcard may have fallen back to IPv4.
-fn reachable(admin: SocketAddr) -> Vec<SocketAddr> {
-    let loopback: &[IpAddr] = match admin.ip() {
-        ip if !ip.is_unspecified() => &[ip],
-        IpAddr::V4(_) => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
-        IpAddr::V6(_) => &[IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)],
-    };
-    loopback.iter().map(|ip| SocketAddr::new(*ip, admin.port())).collect()
 }
 
 fn request(address: SocketAddr, clock: &Clock) -> io::Result<Vec<u8>> {
@@ -207,18 +195,5 @@ mod tests {
         let (status, out) = told(admin, None);
         assert_eq!(status, 69);
         assert!(out.contains("connection refused") && out.contains("Is irsa-sidecar serve running"), "{out}");
-    }
-
-    #[test]
-    fn a_wildcard_is_asked_on_loopback() {
-        for (admin, asked) in [
-            ("[::]:9912", &["[::1]:9912", "127.0.0.1:9912"][..]),
-            ("0.0.0.0:9912", &["127.0.0.1:9912"]),
-            ("10.0.0.1:80", &["10.0.0.1:80"]),
-        ] {
-            let addresses: Vec<String> =
-                reachable(admin.parse().unwrap()).iter().map(ToString::to_string).collect();
-            assert_eq!(addresses, asked);
-        }
     }
 }

@@ -35,14 +35,17 @@ use crate::config::types::SessionName;
 use crate::config::types::format_duration;
 use crate::contract::DEFAULT_ROLE;
 use crate::contract::DEFAULT_SESSION_DURATION;
+use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_NODE_NAME;
 use crate::contract::ENV_POD_NAME;
 use crate::contract::ENV_POD_NAMESPACE;
+use crate::contract::ENV_SECRET_ACCESS_KEY;
 use crate::contract::ENV_SERVICE_ACCOUNT;
+use crate::contract::ENV_SESSION_TOKEN;
 
 /// The code of keys in the environment, which are not used here.
 pub(crate) const STATIC_KEYS_IGNORED: &str = "StaticKeysIgnored";
-const STATIC_KEYS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+const STATIC_KEYS: [&str; 3] = [ENV_ACCESS_KEY_ID, ENV_SECRET_ACCESS_KEY, ENV_SESSION_TOKEN];
 
 /// What is left of a session at the refresh, at the least, below which these clients fetch again and again.
 const REFETCHING: [(Duration, &str); 3] = [

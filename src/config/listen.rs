@@ -321,3 +321,31 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Reason> {
     }
     Err(format!("{shown} is not an IP address and a port; names are not looked up").into())
 }
+
+/// Where a listener on `admin` is reached from the same pod. An IPv6 wildcard may have fallen back to IPv4.
+pub fn reachable(admin: SocketAddr) -> Vec<SocketAddr> {
+    let loopback: &[IpAddr] = match admin.ip() {
+        ip if !ip.is_unspecified() => &[ip],
+        IpAddr::V4(_) => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        IpAddr::V6(_) => &[IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)],
+    };
+    loopback.iter().map(|ip| SocketAddr::new(*ip, admin.port())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_is_asked_on_loopback() {
+        for (admin, asked) in [
+            ("[::]:9912", &["[::1]:9912", "127.0.0.1:9912"][..]),
+            ("0.0.0.0:9912", &["127.0.0.1:9912"]),
+            ("10.0.0.1:80", &["10.0.0.1:80"]),
+        ] {
+            let addresses: Vec<String> =
+                reachable(admin.parse().unwrap()).iter().map(ToString::to_string).collect();
+            assert_eq!(addresses, asked);
+        }
+    }
+}

@@ -19,11 +19,12 @@ use hyper::header::HeaderValue;
 use serde_json::Value;
 use tokio::join;
 
+use crate::config::Flags;
 use crate::config::Place;
+use crate::config::parse_healthcheck;
+use crate::config::reachable;
 use crate::contract::CONTAINER_ADDRESSES;
-use crate::contract::DEFAULT_ADMIN_PORT;
 use crate::contract::DEFAULT_PORT;
-use crate::contract::ENV_ADMIN_LISTEN;
 use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN;
 use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
@@ -73,23 +74,20 @@ pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
     };
     let authorization = endpoint.is_trusted().then(|| authorization(facts)).flatten();
     let secret = authorization.as_ref();
-    let admin = admin(facts);
-    let (credentials, foreign, status, metrics) = join!(
+    let (credentials, foreign, status) = join!(
         get(endpoint.address, &endpoint.path, None, secret),
         get(endpoint.address, &endpoint.path, Some(FOREIGN_HOST), secret),
-        get(admin, PATH_STATUS, None, None),
-        get(admin, PATH_METRICS, None, None),
+        status(facts),
     );
     let own = answer(facts, &endpoint, &credentials, secret);
     let (answers, serves) = (credentials.is_ok(), credentials.is_ok_and(|reply| reply.status == 200));
     let mut findings = vec![own];
-    let status = status.ok().filter(|reply| reply.status == 200).and_then(|reply| Status::read(&reply.body));
     // What answers in the agent's place, or another's, is not judged as a sidecar.
-    if answers && let Some(status) = status {
+    if answers && let Some((admin, status)) = status {
         findings.extend(guard(&endpoint, &foreign));
         findings
             .extend(status.findings(&format!("http://{admin}{PATH_STATUS}"), endpoint.is_needed && !serves));
-        findings.extend(counts(admin, metrics));
+        findings.extend(counts(admin, get(admin, PATH_METRICS, None, None).await));
     }
     findings
 }
@@ -127,15 +125,21 @@ impl Endpoint {
     }
 }
 
-/// Of the sidecar's own setting, where it is told here; else the usual one.
-fn admin(facts: &Facts<'_>) -> SocketAddr {
-    let usual = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_ADMIN_PORT);
-    let told: Option<SocketAddr> = facts.var(ENV_ADMIN_LISTEN).and_then(|text| text.parse().ok());
-    match told {
-        Some(told) if told.ip().is_unspecified() => SocketAddr::new(usual.ip(), told.port()),
-        Some(told) => told,
-        None => usual,
+/// Where its admin listener may be: by the sidecar's own setting, where it is told here, else the usual places.
+fn admins(facts: &Facts<'_>) -> Vec<SocketAddr> {
+    let told = parse_healthcheck(&Flags::default(), facts.strings).ok();
+    told.map(|(healthcheck, _)| reachable(healthcheck.admin)).unwrap_or_default()
+}
+
+/// The first that has a status of our form.
+async fn status(facts: &Facts<'_>) -> Option<(SocketAddr, Status)> {
+    for admin in admins(facts) {
+        let reply = get(admin, PATH_STATUS, None, None).await.ok().filter(|reply| reply.status == 200);
+        if let Some(status) = reply.and_then(|reply| Status::read(&reply.body)) {
+            return Some((admin, status));
+        }
     }
+    None
 }
 
 /// What the application would send.
