@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
+use support::in_a_namespace;
 use support::process::Process;
 use support::world::World;
 use tokio::io::AsyncReadExt;
@@ -17,6 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::committed::hold_file;
+use crate::pod::Pod;
 use crate::sidecar::BINARY;
 use crate::sidecar::can_run;
 use crate::sidecar::run;
@@ -268,4 +270,38 @@ async fn nothing_secret_goes_where_it_should_not_and_nothing_that_repeats_it_is_
     let elsewhere = format!("http://0.0.0.0:{}/v1/credentials", address.port());
     let (_, output) = run(&["doctor"], env(elsewhere)).await;
     assert!(!heard.lock().unwrap().contains(SECRET), "{output}");
+}
+
+/// An application of the pod's, which is pointed at ECS's address; and what it would find at IMDS's.
+#[tokio::test]
+async fn in_a_pod_the_sidecars_own_addresses_are_known_as_its() {
+    in_a_namespace!();
+    let pod = Pod::start().await;
+    let env = |uri: &str| {
+        let variables = [("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", uri), ("AWS_REGION", "eu-central-1")];
+        let admin = ("IRSA_SIDECAR_ADMIN_LISTEN".to_owned(), pod.sidecar.admin.to_string());
+        variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_iter()
+            .chain([admin])
+            .collect()
+    };
+    let severity = |output: &str, check: &str| -> Vec<(String, String)> {
+        let report: Value = serde_json::from_str(output).unwrap_or_else(|error| panic!("{error}: {output}"));
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let found = report["checks"].as_array().unwrap().iter().filter(|one| one["check"] == *check);
+        found.map(|one| (text(&one["severity"]), text(&one["found"]))).collect()
+    };
+    let environment: BTreeMap<String, String> = env("/v1/credentials");
+    let (status, output) = run(&["doctor", "--json"], environment).await;
+    assert_eq!(status, 0, "{output}");
+    let sidecar = severity(&output, "sidecar");
+    assert!(sidecar.len() == 2 && sidecar.iter().all(|(severity, _)| severity == "fine"), "{output}");
+    let metadata = severity(&output, "node-metadata");
+    assert!(metadata[0].0 == "fine" && metadata[0].1.contains("irsa-sidecar that answers"), "{output}");
+    // Of a role that there is not, it is the endpoint that says no.
+    let environment: BTreeMap<String, String> = env("/v1/credentials/another");
+    let (status, output) = run(&["doctor", "--json"], environment).await;
+    assert_eq!(status, 2, "{output}");
+    assert!(output.contains("NotASidecar") && output.contains("RoleUnknown"), "{output}");
 }
