@@ -58,7 +58,9 @@ impl Stage {
             builder = builder.tls();
         }
         let world = builder.start().await.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let (env, token) = (world.env(), fs::read_to_string(world.volume.token_file()).unwrap());
+        let (mut env, token) = (world.env(), fs::read_to_string(world.volume.token_file()).unwrap());
+        // Where no sidecar of somebody's listens.
+        env.insert("IRSA_SIDECAR_PORT".to_owned(), "1".to_owned());
         let held = Held::default();
         let mut stage = Self { world, env, arguments: Vec::new(), user: case.user, token, held };
         for setup in &case.setup {
