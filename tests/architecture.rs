@@ -96,6 +96,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "file",
             "harmless",
             "http_once",
+            "inject",
             "secret",
             "sts",
             "token",

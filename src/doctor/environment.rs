@@ -21,6 +21,7 @@ use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
+use crate::inject::longer_no_proxy;
 
 const LOOKED_AT: &str = "the AWS_ and IRSA_SIDECAR_ variables";
 const PASS_ON: &str = "Whatever started this process took them away: sudo, su -, env -i, a supervisor or a shell script. Have it pass AWS_* \
@@ -243,11 +244,9 @@ fn proxy(facts: &Facts<'_>) -> Option<Finding> {
     let host = Place::of(&facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI)?)?.host;
     let name = ["HTTP_PROXY", "http_proxy"].into_iter().find(|name| facts.var(name).is_some())?;
     // A network, as in 127.0.0.0/8, may have it or not: that is left to whoever reads it.
-    let fits = |entry: &str| entry == "*" || entry == host || entry.contains('/');
-    let excepted = ENV_NO_PROXY
-        .iter()
-        .filter_map(|name| facts.var(name))
-        .any(|list| list.split(',').any(|entry| fits(entry.trim().trim_matches(['[', ']']))));
+    let excepts =
+        |list: String| list.contains('/') || longer_no_proxy(&list, std::slice::from_ref(&host)).is_none();
+    let excepted = ENV_NO_PROXY.iter().filter_map(|name| facts.var(name)).any(excepts);
     let found = format!(
         "{name} is set, and NO_PROXY does not name {host}: some SDKs ask the proxy for the credentials."
     );
