@@ -39,10 +39,13 @@ pub(super) fn check(
             vec![Check::Exchange.skipped(looked_at(facts), why)]
         }
         Outcome::NotTried => {
-            vec![
-                Check::Exchange
-                    .skipped(looked_at(facts), "Not tried: what comes before it must be mended first."),
-            ]
+            let first = if facts.asked.roles.is_err() {
+                "the settings (environment)"
+            } else {
+                "the token, or the region,"
+            };
+            let why = format!("Not tried: {first} must be mended first.");
+            vec![Check::Exchange.skipped(looked_at(facts), why)]
         }
         Outcome::Refused { role, error } => vec![refused(facts, role, error, issuer, network, trust)],
     }
