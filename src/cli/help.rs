@@ -18,7 +18,8 @@ are there already. The application is pointed here with
 
 Examples:
   irsa-sidecar serve
-  irsa-sidecar token
+  irsa-sidecar doctor
+  irsa-sidecar exec -- aws s3 ls
   irsa-sidecar credentials --format env
 
 Exit status: 0 fine, 64 bad usage or configuration, 69 something needed is unavailable, 70 a fault of ours";
