@@ -78,6 +78,8 @@ async fn goes_by_the_date_of_sts_when_this_machine_is_an_hour_off() {
     world.rotate_token().unwrap();
     let mut sidecar = Sidecar::start(&world).await;
     sidecar.wait_until_ready().await;
+    // What was said before it has been read by then.
+    sidecar.process.line_with("credentials exchanged").await.unwrap();
     assert_eq!(sidecar.log_lines_with("clock and STS's are"), 1, "{}", sidecar.process.output());
     assert_eq!(sidecar.credentials().await.status, 200);
 }
