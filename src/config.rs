@@ -57,7 +57,7 @@ pub use net_init::NetInit;
 pub use net_init::parse_net_init;
 pub use parser::Flags;
 pub(crate) use parser::nearest_of;
-pub(crate) use proxy::PROXIES;
+pub(crate) use proxy::on_the_way_to as proxy_on_the_way_to;
 pub use role::Chain;
 pub use role::CredentialsEndpoint;
 pub use role::ExternalId;

@@ -15,6 +15,7 @@ use hyper::header::HeaderMap;
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 use tokio::time::timeout;
 
 /// For connecting, if the whole may take longer.
@@ -52,18 +53,19 @@ pub async fn send(
     within: Duration,
     max_body: usize,
 ) -> Result<Reply, SendError> {
-    let connect_within = CONNECT_TIMEOUT.min(within);
-    let stream = match timeout(connect_within, TcpStream::connect(address)).await {
-        Ok(connected) => connected.map_err(|error| SendError::NotConnected(error.to_string()))?,
-        Err(_) => {
-            return Err(SendError::NotConnected(format!(
-                "no connection within {} s",
-                connect_within.as_secs()
-            )));
-        }
-    };
-    let late = |_| SendError::TimedOut(within.as_secs());
-    timeout(within, talk(stream, request, max_body)).await.map_err(late)?
+    let whole = async { talk(connect(address, CONNECT_TIMEOUT.min(within)).await?, request, max_body).await };
+    // Where connecting has all the time there is, it is the one to say that nobody is there.
+    tokio::select! {
+        biased;
+        reply = whole => reply,
+        () = sleep(within) => Err(SendError::TimedOut(within.as_secs())),
+    }
+}
+
+async fn connect(address: SocketAddr, within: Duration) -> Result<TcpStream, SendError> {
+    let late = |_| SendError::NotConnected(format!("no connection within {} s", within.as_secs()));
+    let connected = timeout(within, TcpStream::connect(address)).await.map_err(late)?;
+    connected.map_err(|error| SendError::NotConnected(error.to_string()))
 }
 
 async fn talk(

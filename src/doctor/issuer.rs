@@ -29,51 +29,52 @@ pub(super) async fn check(facts: &Facts<'_>) -> Issuer {
         return Issuer::unknown(Check::Issuer.skipped("the token's issuer", "There is no issuer to ask."));
     };
     let looked_at = format!("{}{DISCOVERY}", issuer.trim_end_matches('/'));
-    // A token in the wrong hands must not send whoever runs this anywhere in clear.
-    if !is_asked(facts, issuer) || issuer.contains(['?', '#', '@']) {
+    if !is_asked(facts, issuer) || issuer.contains(['?', '#']) {
         return Issuer::unknown(Check::Issuer.skipped(looked_at, "Not asked: it is no plain https URL."));
     }
     let document = match fetch(sts, &looked_at).await {
         Ok(document) => document,
         Err((kind, why)) => return Issuer::unknown(unreached(&looked_at, kind, &why)),
     };
-    let text = |field: &str| shorten(document.get(field).and_then(Value::as_str).unwrap_or_default());
+    let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default();
     let mut findings = Vec::new();
     if text("issuer") != issuer {
         let found = format!(
             "It calls itself {:?}, and the token names {issuer:?}: STS wants both alike.",
-            text("issuer")
+            shorten(text("issuer"))
         );
         let mend =
             "Serve the document of the very issuer that --service-account-issuer names, to the last slash.";
         findings.push(Check::Issuer.finding(Warning, "IssuerDiffers", looked_at.clone(), found).mend(mend));
     }
     let keys = text("jwks_uri");
-    if !is_asked(facts, &keys) {
-        let found = format!("Its jwks_uri, {keys:?}, is no https URL: STS cannot fetch the keys.");
+    if !is_asked(facts, keys) {
+        let found = format!("Its jwks_uri, {:?}, is no https URL: STS cannot fetch the keys.", shorten(keys));
         let mend =
             "Start the API server with --service-account-jwks-uri=https://…, and publish the keys there.";
         findings.push(Check::Issuer.finding(Warning, "JwksUriUnusable", looked_at, found).mend(mend));
         return Issuer { findings, has_key: None };
     }
     let kid = claims.and_then(|claims| claims.header.get("kid")).and_then(Value::as_str).unwrap_or_default();
-    let has_key = match fetch(sts, &keys).await {
+    let has_key = match fetch(sts, keys).await {
         Ok(set) => {
-            let (finding, has_key) = key(&keys, &set, kid);
+            let (finding, has_key) = key(&shorten(keys), &set, kid);
             findings.push(finding);
             Some(has_key)
         }
         Err((kind, why)) => {
-            findings.push(unreached(&keys, kind, &why));
+            findings.push(unreached(&shorten(keys), kind, &why));
             None
         }
     };
     Issuer { findings, has_key }
 }
 
-/// In clear only where the STS is one's own.
+/// A token in the wrong hands must not send whoever runs this anywhere in clear, unless the STS is one's own, nor have it
+/// log in anywhere.
 fn is_asked(facts: &Facts<'_>, url: &str) -> bool {
-    url.starts_with("https://") || facts.has_own_sts() && url.starts_with("http://")
+    let is_clear_enough = url.starts_with("https://") || facts.has_own_sts() && url.starts_with("http://");
+    is_clear_enough && !url.contains('@')
 }
 
 fn key(looked_at: &str, set: &Value, kid: &str) -> (Finding, bool) {

@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::clock::TOLERATED_SKEW;
 use crate::clock::skew;
-use crate::config::PROXIES;
 use crate::config::Place;
+use crate::config::proxy_on_the_way_to;
 use crate::credentials::rfc3339;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Cause;
@@ -30,6 +30,15 @@ pub(super) struct Network {
     pub(super) sts_time: Option<SystemTime>,
 }
 
+/// How STS is reached from here.
+struct Way {
+    place: Option<Place>,
+    /// What its name resolves to.
+    addresses: Vec<IpAddr>,
+    /// The variable that names the proxy in between.
+    proxy: Option<&'static str>,
+}
+
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
 
 pub(super) async fn check(facts: &Facts<'_>, clock: &Clock) -> Network {
@@ -41,15 +50,15 @@ pub(super) async fn check(facts: &Facts<'_>, clock: &Clock) -> Network {
         Ok(sts) => sts,
         Err(error) => return Network::of(unresolved(error)),
     };
-    let endpoint = Place::of(sts.endpoint()).map_or_else(|| sts.endpoint().to_owned(), |place| place.shown());
+    let place = Place::of(sts.endpoint());
+    let endpoint = place.as_ref().map_or_else(|| sts.endpoint().to_owned(), Place::shown);
     let whom = format!("STS at {endpoint}");
-    let (seen, addresses) = tokio::join!(sts.look(&whom, sts.endpoint()), addresses(&endpoint));
-    let proxy = PROXIES.into_iter().find(|name| facts.var(name).is_some());
+    let (seen, addresses) = tokio::join!(sts.look(&whom, sts.endpoint()), addresses(place.as_ref()));
+    let way = Way { place, addresses, proxy: proxy_on_the_way_to(sts.endpoint(), facts.strings) };
     match seen {
         Ok(seen) => {
             let who = if seen.has_request_id { whom } else { format!("Something at {endpoint}") };
-            let way = way(&endpoint, &addresses, proxy);
-            let answers = format!("{who} answers{way}.");
+            let answers = format!("{who} answers{}.", way.told());
             let mut network = Network::of(Check::Network.fine(endpoint.clone(), answers));
             // Whoever else answers may have any clock.
             if let Some(date) = seen.date.filter(|_| seen.has_request_id) {
@@ -61,7 +70,7 @@ pub(super) async fn check(facts: &Facts<'_>, clock: &Clock) -> Network {
             }
             network
         }
-        Err(error) => unreached(facts, &endpoint, &error, &addresses, proxy),
+        Err(error) => unreached(facts, &endpoint, &error, &way),
     }
 }
 
@@ -101,52 +110,34 @@ fn clocks_apart(date: SystemTime, now: SystemTime) -> Finding {
     )
 }
 
-async fn addresses(endpoint: &str) -> Vec<IpAddr> {
-    let Some(place) = Place::of(endpoint) else { return Vec::new() };
+async fn addresses(place: Option<&Place>) -> Vec<IpAddr> {
+    let Some(place) = place else { return Vec::new() };
     match timeout(LOOKUP_TIMEOUT, lookup_host((place.host.as_str(), place.port))).await {
         Ok(Ok(found)) => found.map(|address: SocketAddr| address.ip()).collect(),
         _ => Vec::new(),
     }
 }
 
-fn way(endpoint: &str, addresses: &[IpAddr], proxy: Option<&str>) -> String {
-    match (proxy, addresses.first()) {
-        (Some(proxy), _) => format!(" ({proxy} is set)"),
-        (None, Some(ip)) if endpoint.contains(&ip.to_string()) => String::new(),
-        (None, Some(ip)) if is_private(*ip) => {
-            format!(" ({ip}, a private address: a VPC endpoint, most likely)")
-        }
-        (None, Some(ip)) => format!(" ({ip})"),
-        (None, None) => String::new(),
-    }
-}
-
-fn unreached(
-    facts: &Facts<'_>,
-    endpoint: &str,
-    error: &ExchangeError,
-    addresses: &[IpAddr],
-    proxy: Option<&str>,
-) -> Network {
+fn unreached(facts: &Facts<'_>, endpoint: &str, error: &ExchangeError, way: &Way) -> Network {
     let finding = Check::Network.finding(Broken, error.code(), endpoint, format!("{}.", error.message));
     // Who listens on loopback, or speaks through a proxy, is on no route.
-    let is_here = facts.has_own_sts() && addresses.first().is_some_and(IpAddr::is_loopback);
+    let is_here = facts.has_own_sts() && way.addresses.first().is_some_and(IpAddr::is_loopback);
     let is_route = match error.kind {
-        ErrorKind::TimedOut => proxy.is_none(),
-        ErrorKind::ConnectionFailed => proxy.is_none() && !is_here,
+        ErrorKind::TimedOut => way.proxy.is_none(),
+        ErrorKind::ConnectionFailed => way.proxy.is_none() && !is_here,
         _ => false,
     };
     if !is_route {
         return Network::of(finding.mend(error.mend()));
     }
-    Network::of(finding.causes(causes(endpoint, addresses)))
+    Network::of(finding.causes(causes(way)))
 }
 
 /// Why packets to STS find no answer. What the name resolves to decides which is likeliest.
-fn causes(endpoint: &str, addresses: &[IpAddr]) -> Vec<Cause> {
-    let has_endpoint = addresses.first().copied().is_some_and(is_private);
+fn causes(way: &Way) -> Vec<Cause> {
+    let has_endpoint = way.addresses.first().copied().is_some_and(is_private);
     let mut causes = Vec::new();
-    if Place::of(endpoint).is_some_and(|place| place.host == "sts.amazonaws.com") {
+    if way.place.as_ref().is_some_and(|place| place.host == "sts.amazonaws.com") {
         causes.push(Cause::new(
             "GlobalEndpoint",
             "The global endpoint is asked, to which a VPC endpoint for STS does not lead.",
@@ -187,6 +178,21 @@ fn is_private(ip: IpAddr) -> bool {
         // 100.64.0.0/10 is for carriers, and EKS gives pods addresses from it.
         IpAddr::V4(ip) => ip.is_private() || ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64,
         IpAddr::V6(ip) => ip.is_unique_local(),
+    }
+}
+
+impl Way {
+    /// What is worth telling of it, in brackets.
+    fn told(&self) -> String {
+        let has_address = self.place.as_ref().is_some_and(|place| place.host.parse::<IpAddr>().is_ok());
+        match (self.proxy, self.addresses.first()) {
+            (Some(proxy), _) => format!(" (through the proxy of {proxy})"),
+            (None, Some(ip)) if is_private(*ip) && !has_address => {
+                format!(" ({ip}, a private address: a VPC endpoint, most likely)")
+            }
+            (None, Some(ip)) if !has_address => format!(" ({ip})"),
+            (None, _) => String::new(),
+        }
     }
 }
 

@@ -100,7 +100,8 @@ impl Target {
         let theirs = mounts(&pid.to_string());
         let is_elsewhere = theirs.is_none() || theirs != mounts("self");
         if is_elsewhere {
-            variables.iter_mut().for_each(|(name, value)| seen_from_here(pid, name, value));
+            let home = variables.iter().find(|(name, _)| name == "HOME").map(|(_, home)| home.clone());
+            variables.iter_mut().for_each(|(name, value)| seen_from_here(pid, home.as_deref(), name, value));
         }
         Ok(Self { variables, uid, gid, groups, is_elsewhere })
     }
@@ -111,10 +112,14 @@ impl Target {
         self.is_elsewhere
     }
 
-    /// Where this is root, it is so no more. Before any other thread is started.
+    /// Where this is root, it is so no more. Before any other thread is started. Who is neither root nor that user, and may
+    /// look at others all the same (CAP_SYS_PTRACE), could read what the process cannot.
     pub fn become_its_user(&self) -> io::Result<()> {
-        if !getuid().is_root() || self.uid == 0 {
+        if getuid().as_raw() == self.uid {
             return Ok(());
+        }
+        if !getuid().is_root() {
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
         let groups: Vec<Gid> = self.groups.iter().map(|group| Gid::from_raw(*group)).collect();
@@ -131,9 +136,13 @@ fn is_taken(name: &OsStr) -> bool {
     })
 }
 
-fn seen_from_here(pid: u32, name: &OsStr, value: &mut OsString) {
+fn seen_from_here(pid: u32, home: Option<&OsStr>, name: &OsStr, value: &mut OsString) {
     if !PATHS.iter().any(|path| name == *path) || value.is_empty() {
         return;
+    }
+    // As SDKs read it; below its root, `~` would be ours.
+    if let (Some(home), Some(rest)) = (home, value.as_bytes().strip_prefix(b"~/")) {
+        *value = Path::new(home).join(OsStr::from_bytes(rest)).into_os_string();
     }
     // A relative path begins where the process is.
     let root = if value.as_bytes().starts_with(b"/") { "root" } else { "cwd/" };

@@ -13,7 +13,10 @@ use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
 use crate::doctor::text::about;
+use crate::file::read_bounded;
 use crate::token::ReadTokenError;
+
+const MAX_MOUNTS: usize = 4 * 1024 * 1024;
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     let (Some(path), Some(token)) = (facts.token_file(), &facts.token) else {
@@ -101,7 +104,15 @@ fn copied(facts: &Facts<'_>, path: &Path) -> Option<Finding> {
 /// Whether it is a mount point of its own.
 fn is_mounted_alone(facts: &Facts<'_>, path: &Path) -> bool {
     let pid = facts.asked.pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
-    let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
-    let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-    points.any(|point| facts.seen(point) == path || Path::new(point) == path)
+    let mounts = read_bounded(Path::new(&format!("/proc/{pid}/mountinfo")), MAX_MOUNTS).unwrap_or_default();
+    let mounts = String::from_utf8_lossy(&mounts);
+    let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
+    points.any(|point| facts.seen(&point) == path || Path::new(&point) == path)
+}
+
+/// proc_pid_mountinfo(5): what would end a field is written in octal.
+fn unescape(point: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .iter()
+        .fold(point.to_owned(), |point, (escape, character)| point.replace(escape, character))
 }

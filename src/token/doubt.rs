@@ -2,7 +2,7 @@
 //!
 //! The rules are those of IAM's guide to OIDC providers (an https issuer, RS and ES signatures), of Kubernetes' "Bound
 //! ServiceAccount tokens" (a legacy token has neither an audience nor an end) and of the kubelet, which replaces a token
-//! after four fifths of its life.
+//! after four fifths of its life, or a day if that is sooner (ServiceAccountTokenProjection in Kubernetes' API reference).
 
 use std::time::Duration;
 use std::time::SystemTime;
@@ -36,6 +36,7 @@ pub enum Weight {
 const SLACK: Duration = Duration::from_secs(300);
 /// The part of a token's life after which the kubelet replaces it.
 const ROTATED_AFTER: f64 = 0.8;
+const ROTATED_AT_LATEST_AFTER: Duration = Duration::from_hours(24);
 const ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
 
 const PROJECT_IT: &str = "Mount it as a projected volume (serviceAccountToken), as a directory and not by subPath, and read \
@@ -126,5 +127,27 @@ pub fn doubts(claims: &Claims, now: SystemTime) -> Vec<Doubt> {
 pub fn rotated_at(claims: &Claims) -> Option<SystemTime> {
     let issued_at = claims.issued_at()?;
     let life = claims.expires_at()?.duration_since(issued_at).ok()?;
-    Some(issued_at + life.mul_f64(ROTATED_AFTER))
+    Some(issued_at + life.mul_f64(ROTATED_AFTER).min(ROTATED_AT_LATEST_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_kubelet_replaces_a_token_after_four_fifths_of_its_life_or_a_day() {
+        const HOUR: u64 = 3600;
+        for (hours, replaced_after) in
+            [(1, HOUR * 4 / 5), (24, HOUR * 96 / 5), (30, 24 * HOUR), (8760, 24 * HOUR)]
+        {
+            let issued = json!({ "iat": 1_800_000_000_u64, "exp": 1_800_000_000 + hours * HOUR });
+            let Value::Object(payload) = issued else { panic!("claims are an object") };
+            let claims = Claims { header: Map::new(), payload };
+            let age = rotated_at(&claims).map(|at| at.duration_since(claims.issued_at().unwrap()).unwrap());
+            assert_eq!(age, Some(Duration::from_secs(replaced_after)), "of {hours} h");
+        }
+    }
 }
