@@ -3,7 +3,20 @@
 
 /// The same with a space for each control character but the newline, and without what turns or hides.
 pub fn harmless(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let turns = |c: char| {
+        matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{2069}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+    };
     let plain = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
     text.chars().filter(|c| !turns(*c)).map(plain).collect()
 }
@@ -14,7 +27,10 @@ mod tests {
 
     #[test]
     fn what_plays_with_a_terminal_is_taken_out() {
-        assert_eq!(harmless("a\u{1b}[2J\u{7}b\nc\u{202e}d\u{2066}e"), "a [2J b\ncde");
+        assert_eq!(
+            harmless("a\u{1b}[2J\u{7}b\nc\u{202e}d\u{2066}e\u{200b}\u{ad}\u{2060}\u{61c}"),
+            "a [2J b\ncde"
+        );
         assert_eq!(harmless("Grüße, 世界"), "Grüße, 世界");
     }
 }

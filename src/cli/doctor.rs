@@ -31,6 +31,7 @@ use crate::doctor::Outcome;
 use crate::doctor::Policy;
 use crate::doctor::examine;
 use crate::doctor::process::Target;
+use crate::doctor::process::User;
 use crate::file::ReadFileError;
 use crate::file::read_bounded;
 use crate::trust_policy::Document;
@@ -47,6 +48,8 @@ pub struct Doctor {
     pub pid: Option<u32>,
     /// Whose variables these are already.
     pub of_pid: Option<u32>,
+    /// Whom this process is to become before it looks at anything.
+    pub as_user: Option<User>,
     pub against: Option<u32>,
     pub offline: bool,
     pub json: bool,
@@ -54,6 +57,7 @@ pub struct Doctor {
 
 /// How this program tells itself, started again with another process's variables.
 const OF_PID: &str = "of-pid";
+const AS_USER: &str = "as-user";
 /// IAM's own limit is far below.
 const MAX_POLICY_BYTES: usize = 32 * 1024;
 
@@ -78,6 +82,7 @@ pub(super) fn arguments() -> Vec<Arg> {
             .help("The application's SDK, as in boto3/1.9.199, or its whole User-Agent: does it find the role here?"),
         process("pid", "Look with the variables and files of this process, the application's"),
         process(OF_PID, "Whose variables these are").hide(true),
+        Arg::new(AS_USER).long(AS_USER).value_name("UID:GID:GROUPS").value_parser(value_parser!(User)).hide(true),
         process("against", "The process whose variables are held against these [default: 1]"),
         switch("offline", "Ask nobody: look at variables and files alone"),
         switch("json", "Print JSON, for scripts"),
@@ -92,6 +97,7 @@ pub(super) fn asked(matches: &ArgMatches, flags: Flags) -> Doctor {
         sdk: matches.get_one("sdk").cloned(),
         pid: matches.get_one("pid").copied(),
         of_pid: matches.get_one(OF_PID).copied(),
+        as_user: matches.get_one(AS_USER).cloned(),
         against: matches.get_one("against").copied(),
         offline: matches.get_flag("offline"),
         json: matches.get_flag("json"),
@@ -100,6 +106,10 @@ pub(super) fn asked(matches: &ArgMatches, flags: Flags) -> Doctor {
 
 /// Prints the report; gives the exit status.
 pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
+    if let Some(Err(error)) = doctor.as_user.as_ref().map(User::take_on) {
+        say(&mut io::stderr().lock(), &format!("error: the process's user cannot be taken on: {error}"));
+        return exit::USAGE;
+    }
     if let Some(pid) = doctor.pid {
         let why = become_like(pid, &doctor, strings);
         say(&mut io::stderr().lock(), &format!("error: --pid {pid}: {why}"));
@@ -144,8 +154,8 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
     report.exit_status()
 }
 
-/// Starts this program again as that process's user, with its variables: whatever reads the environment, the AWS SDK too,
-/// then sees what the application sees, and may read and send no more than it may. Comes back only with the reason why it
+/// Starts this program again with that process's variables, to become its user: whatever reads the environment, the AWS SDK
+/// too, then sees what the application sees, and may read and send no more than it may. Comes back only with the reason why it
 /// could not.
 fn become_like(pid: u32, doctor: &Doctor, strings: &dyn Strings) -> String {
     let target = match Target::of(pid) {
@@ -157,6 +167,9 @@ fn become_like(pid: u32, doctor: &Doctor, strings: &dyn Strings) -> String {
         Err(error) => {
             return format!("its variables: {error}. It takes the same user, or root with CAP_SYS_PTRACE");
         }
+    };
+    let Ok(user) = target.user_to_become() else {
+        return "it is another user's. It takes the same user, or root with CAP_SYS_PTRACE".to_owned();
     };
     let mut command = Command::new("/proc/self/exe");
     command.arg0("irsa-sidecar");
@@ -170,6 +183,7 @@ fn become_like(pid: u32, doctor: &Doctor, strings: &dyn Strings) -> String {
         .arg("doctor")
         .args(doctor.flags.arguments());
     command.arg(format!("--{OF_PID}={pid}"));
+    command.args(user.map(|user| format!("--{AS_USER}={user}")));
     if let Some(path) = &doctor.trust_policy {
         command.arg("--trust-policy").arg(path);
     }
@@ -187,9 +201,6 @@ fn become_like(pid: u32, doctor: &Doctor, strings: &dyn Strings) -> String {
     let switches =
         [("fetch-trust-policy", doctor.fetch_trust_policy), ("offline", is_offline), ("json", doctor.json)];
     command.args(switches.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| format!("--{name}")));
-    if let Err(error) = target.become_its_user() {
-        return format!("its user cannot be taken on: {error}");
-    }
     format!("the program could not start itself again: {}", command.exec())
 }
 

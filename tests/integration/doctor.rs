@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
+use support::blackhole::BlackHole;
 use support::in_a_namespace;
 use support::process::Process;
 use support::world::World;
@@ -211,7 +214,7 @@ async fn root_becomes_the_user_of_the_process_that_it_looks_at() {
     let world = World::start().await.unwrap();
     let secret = world.directory().join("of-root");
     fs::write(&secret, world.token().mint()).unwrap();
-    fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
     let mut env = world.env();
     env.insert("AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(), secret.to_str().unwrap().to_owned());
     env.insert("LD_PRELOAD".to_owned(), "/nowhere/of-the-target.so".to_owned());
@@ -226,6 +229,58 @@ async fn root_becomes_the_user_of_the_process_that_it_looks_at() {
     assert_eq!(status, 2, "{output}");
     let words: Vec<&str> = output.split_whitespace().collect();
     assert!(words.join(" ").contains("is uid 65534") && !output.contains("LD_PRELOAD"), "{output}");
+    assert_eq!(world.sts.calls().iter().filter(|call| call.token.is_some()).count(), 0);
+}
+
+/// While it looks, a debugger of that user cannot seize it, and with it root's terminal: `/proc/PID/mem` is root's.
+#[tokio::test]
+async fn whoever_is_looked_at_cannot_seize_the_one_who_looks() {
+    if !can_run("root and setpriv(1)", &["setpriv", "--reuid=65534", "--clear-groups", "true"]) {
+        return;
+    }
+    let (world, hole) = (World::start().await.unwrap(), BlackHole::open().await.unwrap());
+    let mut env = world.env();
+    env.insert("AWS_ENDPOINT_URL_STS".to_owned(), format!("http://{}", hole.address()));
+    let arguments = ["--reuid=65534", "--regid=65534", "--clear-groups", "/bin/sleep", "600"];
+    let theirs = Process::start("/usr/bin/setpriv", &arguments, env).unwrap();
+    let id = theirs.id().unwrap();
+    let is_theirs =
+        |id: u32| fs::read_to_string(format!("/proc/{id}/status")).unwrap().contains("Uid:\t65534");
+    theirs.until("its user", |_| is_theirs(id).then_some(())).await.unwrap();
+    let doctor = Process::start(BINARY, &["doctor", "--pid", &id.to_string()], [("PATH", "/bin")]).unwrap();
+    let own = doctor.id().unwrap();
+    doctor.until("the change of user", |_| is_theirs(own).then_some(())).await.unwrap();
+    assert_eq!(fs::metadata(format!("/proc/{own}/mem")).unwrap().uid(), 0);
+}
+
+/// A set-uid program has the variables of whoever started it, even when it has become root altogether.
+#[tokio::test]
+async fn a_program_with_more_rights_than_its_starter_is_not_looked_at() {
+    if !can_run("root and setpriv(1)", &["setpriv", "--reuid=65534", "--clear-groups", "true"])
+        || !can_run("perl", &["/usr/bin/perl", "-MPOSIX", "-e", "1"])
+    {
+        return;
+    }
+    let world = World::start().await.unwrap();
+    let (program, script) = (world.directory().join("app"), world.directory().join("app.pl"));
+    fs::copy("/usr/bin/perl", &program).unwrap();
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o4755)).unwrap();
+    fs::set_permissions(world.directory(), PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(
+        &script,
+        "use POSIX; $) = '0 0'; POSIX::setgid(0); POSIX::setuid(0); $| = 1; print qq(up\n); sleep 600",
+    )
+    .unwrap();
+    let (program, script) = (program.to_str().unwrap(), script.to_str().unwrap());
+    let arguments = ["--reuid=65534", "--regid=65534", "--clear-groups", program, script];
+    let grown = Process::start("/usr/bin/setpriv", &arguments, world.env()).unwrap();
+    grown.line_with("up").await.unwrap();
+    let id = grown.id().unwrap();
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    assert!(status.contains("Uid:\t0\t0\t0\t0") && status.contains("Gid:\t0\t0\t0\t0"), "{status}");
+    let (status, output) = run(&["doctor", "--pid", &id.to_string()], []).await;
+    assert_eq!(status, 64, "{output}");
+    assert!(output.contains("permission denied"), "{output}");
     assert_eq!(world.sts.calls().iter().filter(|call| call.token.is_some()).count(), 0);
 }
 
