@@ -170,6 +170,10 @@ pub const ENV_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 pub const ENV_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 pub const ENV_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 pub const ENV_PROFILE: &str = "AWS_PROFILE";
+/// botocore and the AWS CLI know it too, and Java v1 and Go v1 with AWS_SDK_LOAD_CONFIG.
+pub const ENV_DEFAULT_PROFILE: &str = "AWS_DEFAULT_PROFILE";
+pub const ENV_CONFIG_FILE: &str = "AWS_CONFIG_FILE";
+pub const ENV_HOME: &str = "HOME";
 /// What stands before the container's endpoint in the chain of some SDK: `exec` takes them from its child.
 pub const SHADOWING: [&str; 19] = [
     ENV_ACCESS_KEY_ID,
@@ -186,7 +190,7 @@ pub const SHADOWING: [&str; 19] = [
     // Of the AWS command line tools before the CLI, and of boto 2.
     "AWS_CREDENTIAL_FILE",
     ENV_PROFILE,
-    "AWS_DEFAULT_PROFILE",
+    ENV_DEFAULT_PROFILE,
     ENV_ROLE_ARN,
     ENV_WEB_IDENTITY_TOKEN_FILE,
     ENV_ROLE_SESSION_NAME,

@@ -153,13 +153,14 @@ const STS: &[&str] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("arc_swap", &["src/cache.rs"]),
     ("aws_config", &["src/sts/client/endpoint.rs"]),
+    ("aws_runtime", &["src/doctor/profile.rs"]),
     ("aws_sdk_sts", STS),
     ("aws_sigv4", &["src/sts/client/iam.rs"]),
     ("aws_smithy_async", STS),
     ("aws_smithy_http_client", STS),
     ("aws_smithy_runtime_api", STS),
     ("aws_smithy_types", STS),
-    ("aws_types", &["src/sts/client/endpoint.rs"]),
+    ("aws_types", &["src/doctor/profile.rs", "src/sts/client/endpoint.rs"]),
     ("base64", &["src/token.rs", "src/serve/imds/session.rs", "src/webhook/review.rs"]),
     (
         "clap",

@@ -105,7 +105,7 @@ _irsa__sidecar() {
             return 0
             ;;
         irsa__sidecar__subcmd__doctor)
-            opts="-h --trust-policy --fetch-trust-policy --sdk --pid --of-pid --against --offline --json --role --roles-file --session-duration --help"
+            opts="-h --trust-policy --fetch-trust-policy --sdk --pid --of-pid --as-user --against --offline --json --role --roles-file --session-duration --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -124,6 +124,10 @@ _irsa__sidecar() {
                     return 0
                     ;;
                 --of-pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -78,6 +78,7 @@ complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l tru
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l sdk -d 'The application\'s SDK, as in boto3/1.9.199, or its whole User-Agent: does it find the role here?' -r
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l pid -d 'Look with the variables and files of this process, the application\'s' -r
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l of-pid -d 'Whose variables these are' -r
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l as-user -r
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l against -d 'The process whose variables are held against these [default: 1]' -r
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l role -d 'The role that is looked at [default: default]' -r
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l roles-file -d 'A YAML file with several roles, as serve takes it [env: IRSA_SIDECAR_ROLES_FILE]' -r

@@ -1,19 +1,18 @@
 //! The variables: which are set, who set them, what they shadow.
 
-use crate::config::Place;
 use crate::config::STATIC_KEYS_IGNORED;
-use crate::contract::CONTAINER_ADDRESSES;
+use crate::config::quoted;
 use crate::contract::EKS_TOKEN_FILE;
-use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_RELATIVE_URI;
+use crate::contract::ENV_DEFAULT_REGION;
 use crate::contract::ENV_KUBERNETES_SERVICE_HOST;
-use crate::contract::ENV_NO_PROXY;
-use crate::contract::ENV_PROFILE;
+use crate::contract::ENV_REGION;
 use crate::contract::ENV_ROLE_ARN;
 use crate::contract::ENV_ROLE_SESSION_NAME;
 use crate::contract::ENV_WEB_IDENTITY_TOKEN_FILE;
 use crate::contract::KUBERNETES_TOKEN_FILE;
+use crate::doctor::endpoint;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Cause;
 use crate::doctor::finding::Check;
@@ -21,7 +20,8 @@ use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
-use crate::inject::longer_no_proxy;
+use crate::doctor::keys;
+use crate::doctor::sdk::mend_of_missing;
 
 const LOOKED_AT: &str = "the AWS_ and IRSA_SIDECAR_ variables";
 const PASS_ON: &str = "Whatever started this process took them away: sudo, su -, env -i, a supervisor or a shell script. Have it pass AWS_* \
@@ -41,9 +41,10 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     findings.extend(mistakes(facts));
     findings.extend(overridden(facts));
     findings.extend(not_compared(facts));
-    findings.extend(static_keys(facts));
+    findings.extend(keys::check(facts));
     findings.extend(profile(facts));
-    findings.extend(proxy(facts));
+    findings.extend(regions(facts));
+    findings.extend(endpoint::check(facts));
     if let Ok((_, warnings)) = &facts.asked.roles {
         // It is told as what it does to the application.
         let others = warnings.iter().filter(|warning| warning.code != STATIC_KEYS_IGNORED);
@@ -61,8 +62,14 @@ fn sources(facts: &Facts<'_>) -> Option<Finding> {
     Some(match (role, token) {
         (Some(_), Some(token)) => {
             let whose = facts.asked.pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
-            let who = if token.ends_with(EKS_TOKEN_FILE) { ", as the EKS webhook sets them" } else { "" };
-            let found = format!("{ENV_ROLE_ARN} and {ENV_WEB_IDENTITY_TOKEN_FILE} are set{whose}{who}.");
+            let who =
+                if token.ends_with(EKS_TOKEN_FILE) { ", as EKS's webhook, or irsa-sidecar's, sets them" } else { "" };
+            let beside = match facts.endpoint_is_agents() {
+                true => ", and so are those of EKS Pod Identity, which SDKs that know web identity pass by",
+                false => "",
+            };
+            let found =
+                format!("{ENV_ROLE_ARN} and {ENV_WEB_IDENTITY_TOKEN_FILE} are set{whose}{who}{beside}.");
             Check::Environment.fine(LOOKED_AT, found)
         }
         _ if facts.asked.has_roles_file => {
@@ -70,7 +77,8 @@ fn sources(facts: &Facts<'_>) -> Option<Finding> {
             facts.asked.roles.as_ref().ok()?;
             Check::Environment.fine(LOOKED_AT, "The roles file says where credentials come from.")
         }
-        (None, None) if facts.has_endpoint() => endpoint(facts),
+        (None, None) if facts.has_endpoint() => Check::Environment.fine(LOOKED_AT, endpoint::whose(facts)),
+        (None, None) if facts.profile.source.is_some() => in_the_profile(facts),
         (None, None) => nothing(facts),
         (None, Some(_)) => broken("RoleArnMissing", "There is a token, and no AWS_ROLE_ARN to exchange it for.").mend(
             "Annotate the ServiceAccount with eks.amazonaws.com/role-arn and recreate the pod, or set AWS_ROLE_ARN.",
@@ -85,20 +93,14 @@ fn sources(facts: &Facts<'_>) -> Option<Finding> {
     })
 }
 
-fn endpoint(facts: &Facts<'_>) -> Finding {
-    let uri = facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI);
-    let address = uri.as_deref().and_then(Place::of).and_then(|place| place.address());
-    let is_agents = address.is_some_and(|address| CONTAINER_ADDRESSES[1..].contains(&address.ip()));
-    let found = match uri {
-        Some(_) if is_agents => {
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI names the EKS Pod Identity Agent, as EKS sets it."
-        }
-        Some(_) => {
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI names an endpoint in this pod, as irsa-sidecar's webhook, or its exec, sets it."
-        }
-        None => "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI names a path on 169.254.170.2, as for ECS.",
-    };
-    Check::Environment.fine(LOOKED_AT, found)
+/// What this program does not go by.
+fn in_the_profile(facts: &Facts<'_>) -> Finding {
+    let found = format!(
+        "No variable says where credentials come from; {} does. It is not looked into: to have a role and a token's file examined, \
+         set {ENV_ROLE_ARN} and {ENV_WEB_IDENTITY_TOKEN_FILE} to what it names.",
+        facts.profile.shown()
+    );
+    Check::Environment.finding(Note, "SourceInProfile", LOOKED_AT, found)
 }
 
 /// Nothing says where credentials come from: a question with several answers, which other traces narrow down.
@@ -216,40 +218,31 @@ fn not_compared(facts: &Facts<'_>) -> Option<Finding> {
     Some(Check::Environment.finding(Note, "NotCompared", format!("/proc/{pid}/environ"), found))
 }
 
-fn static_keys(facts: &Facts<'_>) -> Option<Finding> {
-    facts.var(ENV_ACCESS_KEY_ID)?;
-    if facts.has_operators_keys() {
-        let found = "The keys in the environment are taken for an operator's, with which IAM is asked (--fetch-trust-policy).";
-        return Some(Check::Environment.finding(Note, "StaticKeysUsed", ENV_ACCESS_KEY_ID, found));
-    }
-    let found = "AWS_ACCESS_KEY_ID is set. Every SDK takes the keys in the environment first: the role is never asked for.";
-    let finding = Check::Environment.finding(Broken, "StaticKeysShadow", ENV_ACCESS_KEY_ID, found);
-    Some(finding.mend(
-        "Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN for the application: in the pod's env and envFrom, \
-         its image, its start script.",
-    ))
-}
-
+/// A profile that a variable names, and that is in neither file.
 fn profile(facts: &Facts<'_>) -> Option<Finding> {
-    let profile = facts.var(ENV_PROFILE)?;
-    let found = format!(
-        "AWS_PROFILE={profile}: the AWS SDK for Go v1, some of JavaScript's and the AWS CLI take what that profile says \
-         before the web identity variables."
-    );
-    Some(Check::Environment.finding(Note, "ProfileNamed", ENV_PROFILE, found))
+    let profile = &facts.profile;
+    let named_by = profile.named_by?;
+    let name = quoted(&profile.name);
+    if !profile.exists {
+        let found = format!(
+            "{named_by} is {name}, and there is no such profile: boto3, the AWS CLI and Go's v2 fail at once, whatever else is \
+             set."
+        );
+        let finding = Check::Environment.finding(Broken, "ProfileMissing", named_by, found);
+        return Some(finding.mend(mend_of_missing(named_by)));
+    }
+    let found = format!("{named_by} is {name}: SDKs take region and endpoint from that profile.");
+    Some(Check::Environment.finding(Note, "ProfileNamed", named_by, found))
 }
 
-/// Old SDKs send whatever has an HTTP URL to the proxy, loopback too.
-fn proxy(facts: &Facts<'_>) -> Option<Finding> {
-    let host = Place::of(&facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI)?)?.host;
-    let name = ["HTTP_PROXY", "http_proxy"].into_iter().find(|name| facts.var(name).is_some())?;
-    // A network, as in 127.0.0.0/8, may have it or not: that is left to whoever reads it.
-    let excepts =
-        |list: String| list.contains('/') || longer_no_proxy(&list, std::slice::from_ref(&host)).is_none();
-    let excepted = ENV_NO_PROXY.iter().filter_map(|name| facts.var(name)).any(excepts);
+/// Some SDKs read the one, some the other.
+fn regions(facts: &Facts<'_>) -> Option<Finding> {
+    let (region, default) = (facts.var(ENV_REGION)?, facts.var(ENV_DEFAULT_REGION)?);
     let found = format!(
-        "{name} is set, and NO_PROXY does not name {host}: some SDKs ask the proxy for the credentials."
+        "AWS_REGION is {}, AWS_DEFAULT_REGION {}: boto3 and the AWS CLI v1 take the second, others the first.",
+        quoted(&region),
+        quoted(&default)
     );
-    let finding = Check::Environment.finding(Warning, "EndpointBehindProxy", ENV_NO_PROXY[0], found);
-    (!excepted).then(|| finding.mend(format!("Add {host} to NO_PROXY and no_proxy.")))
+    let finding = Check::Environment.finding(Warning, "RegionsDiffer", ENV_REGION, found);
+    (region != default).then(|| finding.mend("Set both to the region that is meant."))
 }

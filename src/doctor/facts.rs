@@ -15,6 +15,7 @@ use crate::config::WebIdentity;
 use crate::config::env::NotUnicode;
 use crate::config::env::Strings;
 use crate::config::env::Variables;
+use crate::contract::CONTAINER_ADDRESSES;
 use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_RELATIVE_URI;
@@ -23,6 +24,7 @@ use crate::contract::ENV_ROLE_ARN;
 use crate::contract::ENV_WEB_IDENTITY_TOKEN_FILE;
 use crate::credentials::Credentials;
 use crate::doctor::process::environment_of;
+use crate::doctor::profile::Profile;
 use crate::sts::ExchangeError;
 use crate::sts::client::IamRole;
 use crate::sts::client::ResolveError;
@@ -79,6 +81,7 @@ pub(super) struct Facts<'a> {
     /// The environment of the application's process, where there is another that may be read.
     pub(super) other: Option<(u32, Variables)>,
     pub(super) token: Option<Result<Token, ReadTokenError>>,
+    pub(super) profile: Profile,
     pub(super) sts: Result<Sts, ResolveError>,
 }
 
@@ -100,7 +103,8 @@ impl<'a> Facts<'a> {
                 variables.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
             (pid, texts.collect())
         });
-        let mut facts = Self { asked, strings, now: clock.wall(), other, token: None, sts };
+        let profile = Profile::selected(strings).await;
+        let mut facts = Self { asked, strings, now: clock.wall(), other, token: None, profile, sts };
         facts.token = facts.token_file().map(|path| Token::read(&path));
         facts
     }
@@ -179,6 +183,13 @@ impl<'a> Facts<'a> {
         [ENV_CONTAINER_CREDENTIALS_FULL_URI, ENV_CONTAINER_CREDENTIALS_RELATIVE_URI]
             .iter()
             .any(|name| self.var(name).is_some())
+    }
+
+    /// Whether the endpoint is that of the EKS Pod Identity Agent.
+    pub(super) fn endpoint_is_agents(&self) -> bool {
+        let place = self.var(ENV_CONTAINER_CREDENTIALS_FULL_URI).as_deref().and_then(Place::of);
+        let address = place.and_then(|place| place.address());
+        address.is_some_and(|address| CONTAINER_ADDRESSES[1..].contains(&address.ip()))
     }
 
     /// Whether this is an application's container, which is pointed at an endpoint and at nothing else.

@@ -1,9 +1,7 @@
-//! What an SDK with these variables takes, by its default chain.
-//!
-//! The versions are those in which each SDK's own source, or the SDK itself when it was run, has the link of the chain
-//! first; for C++, PHP and .NET those that AWS's SDK reference guide names.
+//! What an SDK with these variables and files takes, by its default chain.
 
-use crate::contract::ENV_ACCESS_KEY_ID;
+use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN;
+use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_RELATIVE_URI;
 use crate::doctor::facts::Facts;
@@ -12,133 +10,224 @@ use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
+use crate::doctor::keys::Keys;
+use crate::doctor::profile::Source;
+use crate::doctor::sdk::families::FAMILIES;
+use crate::doctor::sdk::families::Family;
+use crate::doctor::sdk::families::known;
+use crate::doctor::sdk::families::numbers;
 
-/// One family of SDKs.
-struct Family {
-    /// For people.
-    name: &'static str,
-    /// As they call themselves in a User-Agent, or in a package registry; in lower case.
-    names: &'static [&'static str],
-    major: u64,
-    /// The first version with each; none has what no version has.
-    web_identity: Option<&'static str>,
-    full_uri: Option<&'static str>,
+mod families;
+
+/// One link of a default credential chain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Link {
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+    Keys,
+    /// The profile, where a variable names it.
+    NamedProfile,
+    /// The profile, where it has a role that is assumed with another profile's credentials.
+    ProfileRole,
+    /// The profile, whatever it has.
+    Profile,
+    /// The variables of a role and of a token's file.
+    WebIdentity,
+    Container,
 }
 
-const fn family(
-    name: &'static str,
-    names: &'static [&'static str],
-    major: u64,
-    web_identity: Option<&'static str>,
-    full_uri: Option<&'static str>,
-) -> Family {
-    Family { name, names, major, web_identity, full_uri }
-}
-
-const FAMILIES: [Family; 18] = [
-    family("boto 2", &["boto"], 2, None, None),
-    family("boto3", &["boto3"], 1, Some("1.9.200"), Some("1.4.4")),
-    family("botocore", &["botocore"], 1, Some("1.12.200"), Some("1.5.27")),
-    family("the AWS CLI v1", &["aws-cli", "awscli"], 1, Some("1.16.210"), Some("1.11.64")),
-    family("the AWS CLI v2", &["aws-cli", "awscli"], 2, Some("2.0.0"), Some("2.0.0")),
-    family(
-        "the AWS SDK for JavaScript v2",
-        &["aws-sdk", "aws-sdk-nodejs", "aws-sdk-js"],
-        2,
-        Some("2.517.0"),
-        Some("2.63.0"),
-    ),
-    family("the AWS SDK for JavaScript v3", &["aws-sdk-js", "aws-sdk"], 3, Some("3.27.0"), Some("3.0.0")),
-    family("the AWS SDK for Java v1", &["aws-sdk-java"], 1, Some("1.11.617"), Some("1.11.238")),
-    family("the AWS SDK for Java v2", &["aws-sdk-java"], 2, Some("2.10.11"), Some("2.0.0")),
-    family("the AWS SDK for Go v1", &["aws-sdk-go"], 1, Some("1.21.0"), Some("1.8.13")),
-    family("the AWS SDK for Go v2", &["aws-sdk-go-v2"], 1, Some("0.0.0"), Some("0.0.0")),
-    family("the AWS SDK for Ruby v1", &["aws-sdk-ruby", "aws-sdk-v1"], 1, None, None),
-    family("the AWS SDK for Ruby v2", &["aws-sdk-ruby2", "aws-sdk-core"], 2, None, None),
-    family("the AWS SDK for Ruby v3", &["aws-sdk-ruby3", "aws-sdk-core"], 3, Some("3.58.0"), Some("3.171.0")),
-    family("the AWS SDK for PHP v3", &["aws-sdk-php"], 3, Some("3.110.7"), Some("3.287.1")),
-    family(
-        "the AWS SDK for .NET",
-        &["aws-sdk-dotnet", "aws-sdk-dotnet-coreclr", "aws-sdk-dotnet-45", "aws-sdk-dotnet-35"],
-        3,
-        Some("3.3.659.1"),
-        Some("3.7.734.0"),
-    ),
-    family("the AWS SDK for C++", &["aws-sdk-cpp"], 1, Some("1.7.174"), Some("1.7.174")),
-    family("s3cmd", &["s3cmd"], 2, Some("2.4.0"), None),
-];
 const LOOKED_AT: &str = "the default credential chain of AWS's SDKs";
 const MEND: &str =
     "Put irsa-sidecar beside it (label irsa-sidecar/inject: enabled): it gives old SDKs this role.";
 const MEND_IMDS: &str = "Put irsa-sidecar beside it and ask for the endpoint imds (annotation irsa-sidecar/endpoints: imds), which \
                          every SDK knows.";
+const NO_FILES: &str = "Take the profile away, or have the application read no such file: AWS_SHARED_CREDENTIALS_FILE=/dev/null and \
+                        AWS_CONFIG_FILE=/dev/null.";
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    if facts.var(ENV_ACCESS_KEY_ID).is_some() {
-        let found = "Every SDK takes the keys in the environment; what comes after them is not asked.";
-        return vec![Check::SdkChain.finding(Note, "ChainEndsAtKeys", LOOKED_AT, found)];
-    }
-    let has_web_identity = facts.names_web_identity();
-    match &facts.asked.sdk {
-        Some(named) => vec![of_sdk(facts, named, has_web_identity)],
-        None => vec![in_general(facts, has_web_identity)],
-    }
+    vec![match &facts.asked.sdk {
+        Some(named) => of_sdk(facts, named),
+        None => in_general(facts),
+    }]
 }
 
-fn in_general(facts: &Facts<'_>, has_web_identity: bool) -> Finding {
+fn in_general(facts: &Facts<'_>) -> Finding {
+    if Keys::of(facts) == Some(Keys::Whole) {
+        let found = "SDKs take the keys in the environment; what comes after them is not asked.";
+        return Check::SdkChain.finding(Note, "ChainEndsAtKeys", LOOKED_AT, found);
+    }
+    if let Some(shadowed) = shadowed(facts) {
+        return shadowed;
+    }
     let last = if !facts.imds_is_off() { "ask IMDS, which may be the node's role" } else { "find nothing" };
     let endpoint = [ENV_CONTAINER_CREDENTIALS_RELATIVE_URI, ENV_CONTAINER_CREDENTIALS_FULL_URI]
         .into_iter()
         .find(|name| facts.var(name).is_some());
-    let found = match (has_web_identity, endpoint) {
-        (true, None) => format!(
-            "SDKs of September 2019 and later take the web identity variables. Older ones ignore them and {last}: \
-             --sdk NAME/VERSION checks yours."
+    let (code, found) = match (facts.names_web_identity(), endpoint) {
+        (true, None) => (
+            Some("OldSdksLeftOut"),
+            format!(
+                "SDKs of September 2019 and later take the web identity variables. Older ones ignore them and {last}: \
+                 --sdk NAME/VERSION checks yours."
+            ),
         ),
-        (true, Some(endpoint)) => format!(
-            "SDKs of September 2019 and later take the web identity variables, older ones the endpoint in {endpoint}."
+        (true, Some(endpoint)) => (
+            None,
+            format!(
+                "SDKs of September 2019 and later take the web identity variables, older ones, and JavaScript's v2, the \
+                 endpoint in {endpoint}."
+            ),
         ),
-        (false, Some(endpoint)) => format!("SDKs take the endpoint in {endpoint}."),
-        (false, None) => format!("No variable names a source that SDKs know; they {last}."),
+        (false, Some(endpoint)) => (None, format!("SDKs take the endpoint in {endpoint}.")),
+        (false, None) if facts.profile.source.is_some() => {
+            (Some("ChainEndsAtProfile"), format!("SDKs take {}.", facts.profile.shown()))
+        }
+        (false, None) => (
+            Some("ChainEmpty"),
+            format!("No variable and no profile names a source that SDKs know; they {last}."),
+        ),
     };
-    match (has_web_identity, endpoint) {
-        (true, None) => Check::SdkChain.finding(Note, "OldSdksLeftOut", LOOKED_AT, found),
-        (false, None) => Check::SdkChain.finding(Note, "ChainEmpty", LOOKED_AT, found),
-        _ => Check::SdkChain.fine(LOOKED_AT, found),
+    match code {
+        Some(code) => Check::SdkChain.finding(Note, code, LOOKED_AT, found),
+        None => Check::SdkChain.fine(LOOKED_AT, found),
     }
 }
 
-fn of_sdk(facts: &Facts<'_>, named: &str, has_web_identity: bool) -> Finding {
+/// A profile that comes before what the variables say, with all SDKs or with some.
+fn shadowed(facts: &Facts<'_>) -> Option<Finding> {
+    let (source, _) = facts.profile.source.as_ref()?;
+    let (what, role_only) = (facts.profile.shown(), *source == Source::Role);
+    let before = |instead: Link| {
+        let is_first = |family: &&Family| {
+            let at = |link| family.chain.iter().position(|it| *it == link);
+            let profile =
+                if role_only { at(Link::ProfileRole).or(at(Link::Profile)) } else { at(Link::Profile) };
+            let named = at(Link::NamedProfile).filter(|_| facts.profile.named_by.is_some());
+            let instead = at(instead).unwrap_or(usize::MAX);
+            named.or(profile).is_some_and(|profile| profile < instead)
+        };
+        let mut names: Vec<&str> = FAMILIES.iter().filter(is_first).map(|family| family.name).collect();
+        names.dedup();
+        names
+    };
+    if facts.names_web_identity() {
+        let names = before(Link::WebIdentity);
+        let found = format!("Before the web identity variables, {what} is taken by {}.", names.join(", "));
+        let finding = Check::SdkChain.finding(Warning, "ProfileShadows", LOOKED_AT, found);
+        return Some(finding.mend(NO_FILES));
+    }
+    facts.has_endpoint().then(|| {
+        let found = format!("SDKs take {what} before the container's endpoint: the role is never asked for.");
+        Check::SdkChain.finding(Broken, "ProfileShadows", LOOKED_AT, found).mend(NO_FILES)
+    })
+}
+
+fn of_sdk(facts: &Facts<'_>, named: &str) -> Finding {
     let looked_at = format!("the default credential chain of {named}");
     let Some((family, version)) = known(named) else {
-        let mut names: Vec<&str> = FAMILIES.iter().map(|family| family.names[0]).collect();
-        names.dedup();
-        let found =
-            format!("--sdk {named}: not known here. Known are {}, each as NAME/VERSION.", names.join(", "));
+        let found = format!(
+            "--sdk {named}: not known here. Known are {}, each as NAME/VERSION.",
+            Family::all_names().join(", ")
+        );
         let finding = Check::SdkChain.finding(Warning, "SdkUnknown", looked_at, found);
         return finding.mend("Give it as in boto3/1.9.199, or its whole User-Agent.");
     };
+    let name = family.name;
+    let broken = |code, found: String| Check::SdkChain.finding(Broken, code, looked_at.clone(), found);
+    let profile = &facts.profile;
+    if family.needs_named_profile
+        && let Some(named_by) = profile.named_by.filter(|_| !profile.exists)
+    {
+        let found =
+            format!("{name} fails at once: {named_by}={}, and no such profile is there.", profile.name);
+        return broken("ProfileMissing", found).mend(mend_of_missing(named_by));
+    }
     let knows = |since: Option<&str>| since.is_some_and(|since| numbers(since) <= version);
-    let (name, has) = (family.name, |variable: &str| facts.var(variable).is_some());
     let takes =
         |what: &str| Check::SdkChain.fine(looked_at.clone(), format!("This version of {name} takes {what}."));
-    if has_web_identity && knows(family.web_identity) {
-        return takes("the web identity variables");
+    for link in family.chain {
+        let has_profile = match (link, &profile.source) {
+            (Link::NamedProfile, Some(_)) => profile.named_by.is_some(),
+            (Link::ProfileRole, Some((source, _))) => *source == Source::Role,
+            (Link::Profile, Some(_)) => true,
+            _ => false,
+        };
+        let has_others = facts.names_web_identity() || facts.has_endpoint();
+        match link {
+            _ if has_profile && has_others => {
+                let found = format!("This version of {name} takes {} first.", profile.shown());
+                return broken("ProfileShadows", found).mend(NO_FILES);
+            }
+            _ if has_profile => {
+                let found = format!("This version of {name} takes {}.", profile.shown());
+                return Check::SdkChain.finding(Note, "ChainEndsAtProfile", looked_at.clone(), found);
+            }
+            Link::Keys if Keys::of(facts) == Some(Keys::Whole) => {
+                let found =
+                    format!("{name} takes the keys in the environment; what comes after them is not asked.");
+                return Check::SdkChain.finding(Note, "ChainEndsAtKeys", looked_at.clone(), found);
+            }
+            Link::WebIdentity if facts.names_web_identity() && knows(family.web_identity) => {
+                return takes("the web identity variables");
+            }
+            Link::Container => {
+                if let Some(finding) = container(facts, family, &knows, &looked_at) {
+                    return finding;
+                }
+            }
+            _ => {}
+        }
     }
-    if has(ENV_CONTAINER_CREDENTIALS_FULL_URI) && knows(family.full_uri) {
-        return takes(ENV_CONTAINER_CREDENTIALS_FULL_URI);
+    too_old(facts, family, &knows, &looked_at)
+}
+
+/// What it makes of the container's variables; none where it passes them by.
+fn container(
+    facts: &Facts<'_>,
+    family: &Family,
+    knows: &dyn Fn(Option<&str>) -> bool,
+    looked_at: &str,
+) -> Option<Finding> {
+    let has = |variable: &str| facts.var(variable).is_some();
+    let (name, uri) = (family.name, ENV_CONTAINER_CREDENTIALS_FULL_URI);
+    if has(uri) && knows(family.full_uri) {
+        let of_agent = facts.endpoint_is_agents() || !has(ENV_CONTAINER_AUTHORIZATION_TOKEN);
+        let needs_file = has(ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE) && of_agent;
+        let (what, since) = match (needs_file, has(ENV_CONTAINER_AUTHORIZATION_TOKEN)) {
+            (true, _) => (ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE, family.token_file),
+            (false, true) => (ENV_CONTAINER_AUTHORIZATION_TOKEN, family.token),
+            (false, false) => (uri, family.full_uri),
+        };
+        return Some(match since {
+            Some(since) if !knows(Some(since)) => {
+                let found = format!(
+                    "This version of {name} takes {uri}, and is too old for {what} ({since} is the first): it is refused."
+                );
+                let mend = if needs_file && facts.endpoint_is_agents() { MEND } else { MEND_IMDS };
+                Check::SdkChain.finding(Broken, "SdkTooOld", looked_at, found).mend(mend)
+            }
+            _ => Check::SdkChain.fine(looked_at, format!("This version of {name} takes {uri}.")),
+        });
     }
-    if has(ENV_CONTAINER_CREDENTIALS_RELATIVE_URI) {
+    has(ENV_CONTAINER_CREDENTIALS_RELATIVE_URI).then(|| {
         let found = format!(
             "{name} takes {ENV_CONTAINER_CREDENTIALS_RELATIVE_URI}, if it knows container credentials at all."
         );
-        return Check::SdkChain.finding(Note, "SdkPerhaps", looked_at, found);
-    }
-    let (what, pronoun, since) = match (has_web_identity, has(ENV_CONTAINER_CREDENTIALS_FULL_URI)) {
+        Check::SdkChain.finding(Note, "SdkPerhaps", looked_at, found)
+    })
+}
+
+fn too_old(
+    facts: &Facts<'_>,
+    family: &Family,
+    knows: &dyn Fn(Option<&str>) -> bool,
+    looked_at: &str,
+) -> Finding {
+    let (name, has_uri) = (family.name, facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI).is_some());
+    let (what, pronoun, since) = match (facts.names_web_identity(), has_uri) {
         (true, _) => ("the web identity variables", "them", family.web_identity),
         (false, true) => (ENV_CONTAINER_CREDENTIALS_FULL_URI, "it", family.full_uri),
         (false, false) => {
-            let found = format!("No variable names a source that {name} could take.");
+            let found = format!("No variable and no profile names a source that {name} could take.");
             return Check::SdkChain.finding(Note, "ChainEmpty", looked_at, found);
         }
     };
@@ -148,52 +237,6 @@ fn of_sdk(facts: &Facts<'_>, named: &str, has_web_identity: bool) -> Finding {
     Check::SdkChain.finding(Broken, "SdkTooOld", looked_at, found).mend(mend)
 }
 
-/// The first `NAME/VERSION` of a User-Agent, or the one that was given. Of a name that several families have, the major
-/// version says whose it is.
-fn known(named: &str) -> Option<(&'static Family, Vec<u64>)> {
-    named.split_whitespace().find_map(|product| {
-        let (name, version) = product.split_once('/')?;
-        let (name, version) = (name.to_ascii_lowercase(), numbers(version));
-        let major = *version.first()?;
-        let of_name = || FAMILIES.iter().filter(|family| family.names.contains(&name.as_str()));
-        let family = of_name().find(|family| family.major == major).or_else(|| of_name().next())?;
-        Some((family, version))
-    })
-}
-
-fn numbers(version: &str) -> Vec<u64> {
-    version.trim_start_matches('v').split('.').map_while(|part| part.parse().ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn knows_an_sdk_by_its_name_or_its_user_agent() {
-        for (named, wanted) in [
-            ("boto3/1.9.199", "boto3"),
-            ("Boto3/1.9.199 Python/3.7.4 Linux/5.4 Botocore/1.12.199", "boto3"),
-            ("aws-cli/1.16.209 Python/3.7", "the AWS CLI v1"),
-            ("aws-cli/2.9.19", "the AWS CLI v2"),
-            ("aws-sdk-go/1.20.21 (go1.12; linux; amd64)", "the AWS SDK for Go v1"),
-            ("aws-sdk-java/2.10.0 Linux", "the AWS SDK for Java v2"),
-            ("aws-sdk-nodejs/2.516.0", "the AWS SDK for JavaScript v2"),
-            ("aws-sdk-js/3.1.0", "the AWS SDK for JavaScript v3"),
-            ("aws-sdk-ruby3/3.168.1", "the AWS SDK for Ruby v3"),
-            ("aws-sdk-go-v2/1.17.1 os/linux lang/go/1.19", "the AWS SDK for Go v2"),
-            ("aws-sdk-dotnet-coreclr/3.3.0 .NET_Core/3.1", "the AWS SDK for .NET"),
-        ] {
-            assert_eq!(known(named).map(|(family, _)| family.name), Some(wanted), "{named}");
-        }
-        for unknown in ["", "boto3", "curl/8.0", "boto3/latest"] {
-            assert!(known(unknown).is_none(), "{unknown}");
-        }
-    }
-
-    #[test]
-    fn compares_versions_as_numbers() {
-        assert!(numbers("1.9.200") > numbers("1.9.199"));
-        assert!(numbers("1.12.200") > numbers("1.9.200"));
-    }
+pub(super) fn mend_of_missing(named_by: &str) -> String {
+    format!("Unset {named_by} for the application, or write the profile into ~/.aws/config.")
 }

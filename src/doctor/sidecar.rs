@@ -16,7 +16,6 @@ use hyper::Request;
 use hyper::header::AUTHORIZATION;
 use hyper::header::HOST;
 use hyper::header::HeaderValue;
-use serde_json::Value;
 use tokio::join;
 
 use crate::config::Flags;
@@ -25,6 +24,7 @@ use crate::config::parse_healthcheck;
 use crate::config::reachable;
 use crate::contract::CONTAINER_ADDRESSES;
 use crate::contract::DEFAULT_PORT;
+use crate::contract::ENV_ADMIN_LISTEN;
 use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN;
 use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
@@ -34,25 +34,20 @@ use crate::contract::LINK_LOCAL_PORT;
 use crate::contract::PATH_CREDENTIALS;
 use crate::contract::PATH_METRICS;
 use crate::contract::PATH_STATUS;
-use crate::credentials::parse_rfc3339;
+use crate::doctor::endpoint::is_local;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
-use crate::doctor::finding::Severity;
-use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
 use crate::doctor::status::Status;
-use crate::doctor::text::about;
 use crate::http_once::Reply;
 use crate::http_once::SendError;
 use crate::http_once::send;
 use crate::secret::Secret;
-use crate::sts::given::NOT_SHOWN;
-use crate::sts::given::is_arn;
-use crate::sts::given::repeats;
-use crate::sts::given::shorten;
 use crate::token::Token;
+
+mod answer;
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_BODY: usize = 512 * 1024;
@@ -63,7 +58,9 @@ struct Endpoint {
     address: SocketAddr,
     path: String,
     shown: String,
-    /// Whether the environment points there: then a client needs it.
+    /// Whether the environment points there.
+    is_named: bool,
+    /// Whether it does, and no client has another way.
     is_needed: bool,
 }
 
@@ -72,31 +69,32 @@ pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
         Ok(endpoint) => endpoint,
         Err(finding) => return vec![*finding],
     };
-    let authorization = endpoint.is_trusted().then(|| authorization(facts)).flatten();
+    let authorization = endpoint.is_named.then(|| authorization(facts)).flatten();
     let secret = authorization.as_ref();
     let (credentials, foreign, status) = join!(
         get(endpoint.address, &endpoint.path, None, secret),
         get(endpoint.address, &endpoint.path, Some(FOREIGN_HOST), secret),
         status(facts),
     );
-    let own = answer(facts, &endpoint, &credentials, secret);
+    let own = answer::judged(facts, &endpoint, &credentials, secret);
     let (answers, serves) = (credentials.is_ok(), credentials.is_ok_and(|reply| reply.status == 200));
     let mut findings = vec![own];
     // What answers in the agent's place, or another's, is not judged as a sidecar.
-    if answers && let Some((admin, status)) = status {
+    if answers && let Some((admin, status)) = status.filter(|_| endpoint.is_the_usual_one(facts)) {
         findings.extend(guard(&endpoint, &foreign));
         findings
             .extend(status.findings(&format!("http://{admin}{PATH_STATUS}"), endpoint.is_needed && !serves));
-        findings.extend(counts(admin, get(admin, PATH_METRICS, None, None).await));
+        findings.push(counts(admin, get(admin, PATH_METRICS, None, None).await));
     }
     findings
 }
 
 impl Endpoint {
     fn of(facts: &Facts<'_>) -> Result<Self, Box<Finding>> {
-        let at = |address: SocketAddr, path: &str, is_needed| {
+        let at = |address: SocketAddr, path: &str, is_named: bool| {
             let (path, shown) = (path.to_owned(), format!("http://{address}{path}"));
-            Ok(Self { address, path, shown, is_needed })
+            let is_needed = is_named && !facts.names_web_identity();
+            Ok(Self { address, path, shown, is_named, is_needed })
         };
         // Most SDKs take the relative one first.
         if let Some(path) = facts.var(ENV_CONTAINER_CREDENTIALS_RELATIVE_URI) {
@@ -110,18 +108,24 @@ impl Endpoint {
         };
         let place = Place::of(&uri).filter(|place| !place.is_https);
         match place.as_ref().and_then(|place| Some((place.address()?, place))) {
-            Some((address, place)) => at(address, &place.path, true),
-            None => {
-                let found = "Not asked: it is https, or its host is no address.";
+            Some((address, place)) if is_local(address.ip()) => at(address, &place.path, true),
+            _ => {
+                let found = "Not asked: it is no plain http URL to an address that SDKs take.";
                 Err(Box::new(Check::Sidecar.skipped(ENV_CONTAINER_CREDENTIALS_FULL_URI, found)))
             }
         }
     }
 
-    /// Where SDKs send an authorization token in clear, and nowhere else.
-    fn is_trusted(&self) -> bool {
-        let ip = self.address.ip();
-        self.is_needed && (ip.is_loopback() || CONTAINER_ADDRESSES.contains(&ip))
+    /// Whether the admin listener that is found by the settings is this one's: on loopback, another port is another sidecar's,
+    /// or that of an `exec`, which has none.
+    fn is_the_usual_one(&self, facts: &Facts<'_>) -> bool {
+        let port = facts.var(ENV_PORT).and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT);
+        let is_told = facts.var(ENV_ADMIN_LISTEN).is_some();
+        is_told || !self.address.ip().is_loopback() || self.address.port() == port
+    }
+
+    fn is_agents(&self) -> bool {
+        CONTAINER_ADDRESSES[1..].contains(&self.address.ip())
     }
 }
 
@@ -171,83 +175,28 @@ async fn get(
     send(address, request, TIMEOUT, MAX_BODY).await
 }
 
-/// Of the credentials themselves nothing is looked at but that they are there, and their end.
-fn answer(
-    facts: &Facts<'_>,
-    endpoint: &Endpoint,
-    reply: &Result<Reply, SendError>,
-    secret: Option<&Secret>,
-) -> Finding {
-    let severity = if endpoint.is_needed { Broken } else { Warning };
-    let finding = |code, found: String| {
-        let found =
-            if secret.is_some_and(|secret| repeats(&found, secret)) { NOT_SHOWN.to_owned() } else { found };
-        Check::Sidecar.finding(severity, code, endpoint.shown.clone(), found)
-    };
-    let reply = match reply {
-        Ok(reply) => reply,
-        Err(error) if endpoint.is_needed => {
-            let found = format!("The environment points here, and nobody answers: {error}.");
-            return finding("SidecarUnreachable", found).mend(
-                "See whether the sidecar's container runs (kubectl get pod, kubectl logs -c irsa-sidecar) and whether --listen or \
-                 --port was changed.",
-            );
-        }
-        Err(_) => {
-            let found =
-                format!("No sidecar answers at {}; SDKs that know web identity need none.", endpoint.address);
-            return Check::Sidecar.finding(Note, "NoSidecar", endpoint.shown.clone(), found);
-        }
-    };
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let text = |field: &str| shorten(body.get(field).and_then(Value::as_str).unwrap_or_default());
-    let has_keys = ["AccessKeyId", "SecretAccessKey", "Token"].iter().all(|field| body.get(field).is_some());
-    match (reply.status, parse_rfc3339(&text("Expiration"))) {
-        (200, Some(expires_at)) if has_keys => {
-            let Ok(left) = expires_at.duration_since(facts.now) else {
-                let found = format!("The credentials that it gives expired at {}.", text("Expiration"));
-                let mend = "Compare this node's clock with STS's (network, above); see the sidecar's log for failed refreshes.";
-                return finding("SidecarGivesExpired", found).mend(mend);
-            };
-            let of = text("RoleArn");
-            let of = if is_arn(&of) { format!(" of {of}") } else { String::new() };
-            let found = format!("It gives credentials{of}, with {} left.", about(left));
-            Finding { severity: Severity::Fine, ..finding("Fine", found) }
-        }
-        (status, _) => {
-            let said = format!("{} {}", text("code"), text("message"));
-            let found = format!("It answers with HTTP status {status}: {}", said.trim());
-            let (code, mend) = match status {
-                401 | 403 => (
-                    "SidecarRefuses",
-                    "Give this container the token that it asks for: AWS_CONTAINER_AUTHORIZATION_TOKEN, or its _FILE.",
-                ),
-                503 => (
-                    "SidecarNotReady",
-                    "It holds no credentials yet; its log, and its status below, say why.",
-                ),
-                _ => (
-                    "NotASidecar",
-                    "Something else answers at this address: compare it with the sidecar's --listen.",
-                ),
-            };
-            finding(code, found).mend(mend)
-        }
-    }
-}
-
 fn guard(endpoint: &Endpoint, foreign: &Result<Reply, SendError>) -> Option<Finding> {
-    let reply = foreign.as_ref().ok().filter(|reply| reply.status == 200)?;
-    let found =
-        format!("It gives credentials to a request for another host too (HTTP status {}).", reply.status);
+    let looked_at = format!("{}, for another host", endpoint.shown);
+    let status = foreign.as_ref().ok()?.status;
+    if status != 200 {
+        let found = format!("It refuses a request for another host (HTTP status {status}).");
+        return Some(Check::Sidecar.fine(looked_at, found));
+    }
+    let found = format!("It gives credentials to a request for another host too (HTTP status {status}).");
     let mend = "What answers here is not irsa-sidecar, or an old one: a web page could fetch credentials by DNS rebinding.";
-    Some(Check::Sidecar.finding(Warning, "GuardMissing", endpoint.shown.clone(), found).mend(mend))
+    Some(Check::Sidecar.finding(Warning, "GuardMissing", looked_at, found).mend(mend))
 }
 
-fn counts(admin: SocketAddr, metrics: Result<Reply, SendError>) -> Option<Finding> {
+fn counts(admin: SocketAddr, metrics: Result<Reply, SendError>) -> Finding {
     let is_ours = |reply: Reply| reply.body.windows(13).any(|window| window == b"irsa_sidecar_");
-    let is_there = metrics.is_ok_and(|reply| reply.status == 200 && is_ours(reply));
     let looked_at = format!("http://{admin}{PATH_METRICS}");
-    let found = "Its metrics do not answer from here.";
-    (!is_there).then(|| Check::Sidecar.finding(Note, "MetricsUnreachable", looked_at, found))
+    match metrics.is_ok_and(|reply| reply.status == 200 && is_ours(reply)) {
+        true => Check::Sidecar.fine(looked_at, "Its metrics answer."),
+        false => Check::Sidecar.finding(
+            Note,
+            "MetricsUnreachable",
+            looked_at,
+            "Its metrics do not answer from here.",
+        ),
+    }
 }

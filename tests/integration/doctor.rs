@@ -351,12 +351,12 @@ async fn in_a_pod_the_sidecars_own_addresses_are_known_as_its() {
     let (status, output) = run(&["doctor", "--json"], environment).await;
     assert_eq!(status, 0, "{output}");
     let sidecar = severity(&output, "sidecar");
-    assert!(sidecar.len() == 2 && sidecar.iter().all(|(severity, _)| severity == "fine"), "{output}");
+    assert!(sidecar.len() == 4 && sidecar.iter().all(|(severity, _)| severity == "fine"), "{output}");
     let metadata = severity(&output, "node-metadata");
     assert!(metadata[0].0 == "fine" && metadata[0].1.contains("irsa-sidecar that answers"), "{output}");
     // Of a role that there is not, it is the endpoint that says no.
     let environment: BTreeMap<String, String> = env("/v1/credentials/another");
     let (status, output) = run(&["doctor", "--json"], environment).await;
     assert_eq!(status, 2, "{output}");
-    assert!(output.contains("NotASidecar") && output.contains("RoleUnknown"), "{output}");
+    assert!(output.contains("SidecarPathUnknown") && output.contains("RoleUnknown"), "{output}");
 }

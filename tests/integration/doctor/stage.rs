@@ -201,7 +201,10 @@ impl Stage {
     /// What stands for what is known only now. A policy is written again with the issuer's name in it.
     fn written(&self, text: &str, case: &Case) -> String {
         let token_file = self.world.volume.token_file();
-        let text = text.replace("${TOKEN_FILE}", token_file.to_str().unwrap());
+        let sidecar = self.held.sidecar.as_ref().map(|sidecar| format!("http://{}", sidecar.container));
+        let text = text
+            .replace("${TOKEN_FILE}", token_file.to_str().unwrap())
+            .replace("${SIDECAR}", &sidecar.unwrap_or_default());
         let Some(name) = text.strip_prefix("${DIRECTORY}/") else { return text };
         let host = self.world.issuer.host();
         let provider = format!("arn:aws:iam::111122223333:oidc-provider/{host}");
