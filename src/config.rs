@@ -44,6 +44,7 @@ pub use authorization::Authorization;
 pub use authorization::AuthorizationFile;
 pub(crate) use aws::STATIC_KEYS_IGNORED;
 pub(crate) use duration::check_session_duration;
+pub(crate) use endpoint::in_clear;
 pub use exec::Exec;
 pub use exec::parse_exec;
 pub use listen::reachable;

@@ -54,6 +54,7 @@ mod trust;
 pub use facts::Asked;
 pub use facts::Outcome;
 pub use facts::Policy;
+use finding::Check;
 use finding::Finding;
 
 /// What `--json` prints is of this schema; it grows when a field changes its meaning.
@@ -87,6 +88,8 @@ pub async fn examine(
     findings.extend(token_file::check(&facts));
     if asked.offline {
         findings.extend(network::place(&facts));
+        let left_out = Check::ONLINE.into_iter().filter(|check| findings.iter().all(|it| it.check != *check));
+        findings.extend(left_out.map(Check::not_asked).collect::<Vec<_>>());
         findings.extend(token::check(&facts, None));
         findings.extend(given.map(|policy| trust::check(&facts, policy).findings).unwrap_or_default());
     } else {

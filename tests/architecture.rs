@@ -30,7 +30,7 @@ const PLAN: &[(&str, &[&str])] = &[
     // Values.
     ("config", &["authorities", "contract", "file", "secret"]),
     ("credentials", &["secret"]),
-    ("log", &["config"]),
+    ("log", &["config", "harmless"]),
     ("token", &["beat", "clock", "contract", "credentials", "file", "metrics", "secret"]),
     // What a pod is given; it sees no credentials.
     ("inject", &["config", "contract", "patch"]),
@@ -47,6 +47,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "contract",
             "credentials",
             "file",
+            "harmless",
             "secret",
             "token",
         ],

@@ -5,6 +5,7 @@
 
 use crate::config::log::one_of;
 use crate::config::mistake::Reason;
+use crate::config::mistake::Warning;
 use crate::config::parser::Parser;
 use crate::config::proxy;
 use crate::config::settings::DEFAULT_REGION;
@@ -63,16 +64,22 @@ fn endpoint(parser: &mut Parser<'_>) {
         let reason = format!("it chooses among AWS's own endpoints, but {} names another", given.spelling);
         parser.conflict(&variant, reason, "Unset one of them".to_owned());
     }
-    if let Some(target) = parser.parse(&given, parse_endpoint)
-        && !target.is_https
-        && !target.is_loopback()
+    if parser.parse(&given, parse_endpoint).is_some()
+        && let Some(warning) = in_clear(&given.spelling.to_string(), &given.value)
     {
-        let message = format!(
-            "{} begins with http://: the token and the credentials travel in clear, for everyone on the way to take",
-            given.spelling
-        );
-        parser.warn("EndpointInClear", message);
+        parser.warn(warning.code, warning.message);
     }
+}
+
+/// Of plain HTTP to another host; `named_by` says who wants that.
+pub(crate) fn in_clear(named_by: &str, url: &str) -> Option<Warning> {
+    let target = parse_endpoint(url).ok().filter(|target| !target.is_https && !target.is_loopback());
+    target.map(|_| Warning {
+        code: "EndpointInClear",
+        message: format!(
+            "{named_by} begins with http://: the token and the credentials travel in clear, for everyone on the way to take"
+        ),
+    })
 }
 
 fn check_regional(text: &str) -> Result<(), Reason> {

@@ -22,6 +22,7 @@ use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
 use crate::doctor::keys;
 use crate::doctor::sdk::mend_of_missing;
+use crate::sts::client::Sts;
 
 const LOOKED_AT: &str = "the AWS_ and IRSA_SIDECAR_ variables";
 const PASS_ON: &str = "Whatever started this process took them away: sudo, su -, env -i, a supervisor or a shell script. Have it pass AWS_* \
@@ -45,13 +46,14 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     findings.extend(profile(facts));
     findings.extend(regions(facts));
     findings.extend(endpoint::check(facts));
-    if let Ok((_, warnings)) = &facts.asked.roles {
-        // It is told as what it does to the application.
-        let others = warnings.iter().filter(|warning| warning.code != STATIC_KEYS_IGNORED);
-        findings.extend(others.map(|warning| {
-            Check::Environment.finding(Warning, warning.code, LOOKED_AT, warning.message.clone())
-        }));
-    }
+    let told = facts.asked.roles.as_ref().map(|(_, warnings)| warnings.clone()).unwrap_or_default();
+    // It is told as what it does to the application.
+    let told = told.into_iter().filter(|warning| warning.code != STATIC_KEYS_IGNORED);
+    let of_profile = facts.sts.as_ref().ok().filter(|_| facts.asks_sts()).and_then(Sts::warning);
+    findings.extend(
+        told.chain(of_profile)
+            .map(|warning| Check::Environment.finding(Warning, warning.code, LOOKED_AT, warning.message)),
+    );
     findings
 }
 

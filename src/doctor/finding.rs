@@ -6,6 +6,9 @@ use crate::doctor::text::wrapped;
 use crate::harmless::harmless;
 use crate::trust_policy::Verdict;
 
+/// The code of a check that is left out with `--offline`.
+pub(super) const NOT_ASKED: &str = "Offline";
+
 /// The checks, in the order in which data flows.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,6 +67,10 @@ pub(super) struct Cause {
 }
 
 impl Check {
+    /// Those that ask somebody.
+    pub(super) const ONLINE: [Self; 6] =
+        [Self::Issuer, Self::Network, Self::Exchange, Self::Identity, Self::Sidecar, Self::NodeMetadata];
+
     /// As it is shown and named in JSON.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -87,6 +94,10 @@ impl Check {
 
     pub(super) fn skipped(self, looked_at: impl Into<String>, why: impl Into<String>) -> Finding {
         self.finding(Severity::Skipped, "Skipped", looked_at, why)
+    }
+
+    pub(super) fn not_asked(self) -> Finding {
+        self.finding(Severity::Skipped, NOT_ASKED, "--offline", "It is not looked at: it asks somebody.")
     }
 
     pub(super) fn finding(

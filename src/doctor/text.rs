@@ -6,14 +6,13 @@ use std::time::Duration;
 use crate::config::types::format_duration;
 use crate::doctor::Report;
 use crate::doctor::finding::Check;
+use crate::doctor::finding::NOT_ASKED;
 use crate::doctor::finding::Severity;
 use crate::harmless::harmless;
 
 const WIDTH: usize = 80;
 /// Where the text of a finding begins.
 const INDENT: usize = 24;
-const NOT_ASKED: &str =
-    " Not looked at (--offline): issuer, network, exchange, identity, sidecar, node-metadata.";
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl Report {
@@ -24,11 +23,16 @@ impl Report {
                 text.push_str(line.trim_end());
                 text.push('\n');
             };
+            if finding.code == NOT_ASKED {
+                continue;
+            }
             let word = painted(finding.severity, in_colour);
-            let mut lines = finding.lines(WIDTH - INDENT).into_iter();
-            let first = lines.next().unwrap_or_default();
+            let looked_at = wrapped(&finding.looked_at, WIDTH - INDENT, "", "");
+            let mut looked_at = looked_at.iter().map(|line| dimmed(line, in_colour));
+            let first = looked_at.next().unwrap_or_default();
             put(format!("{word} {:<14} {first}", finding.check.name()));
-            lines.for_each(|line| put(format!("{:INDENT$}{line}", "")));
+            looked_at.for_each(|line| put(format!("{:INDENT$}{line}", "")));
+            finding.lines(WIDTH - INDENT).iter().for_each(|line| put(format!("{:INDENT$}{line}", "")));
         }
         let summary = self.summary();
         let _ = write!(text, "\n{}\n", wrapped(&summary, WIDTH, "", "").join("\n"));
@@ -40,12 +44,18 @@ impl Report {
         let count = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
         let plural =
             |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let left_out: Vec<&str> =
+            self.findings.iter().filter(|it| it.code == NOT_ASKED).map(|it| it.check.name()).collect();
+        let left_out = match left_out.is_empty() {
+            true => String::new(),
+            false => format!(" Not looked at (--offline): {}.", left_out.join(", ")),
+        };
         let (broken, warnings) = (count(Severity::Broken), count(Severity::Warning));
         if broken > 0 {
             let more =
                 if warnings > 0 { format!(", and {}", plural(warnings, "warning")) } else { String::new() };
             return format!(
-                "Broken: {}{more}. Start with {}.",
+                "Broken: {}{more}. Start with {}.{left_out}",
                 plural(broken, "finding"),
                 self.start().name()
             );
@@ -60,7 +70,6 @@ impl Report {
         };
         let more =
             if warnings > 0 { format!(", with {}", plural(warnings, "warning")) } else { String::new() };
-        let left_out = if self.offline { NOT_ASKED } else { "" };
         format!("{works}{more}.{left_out}")
     }
 }
@@ -85,6 +94,11 @@ fn painted(severity: Severity, in_colour: bool) -> String {
         Severity::Broken => ("BROKEN", "1;31"),
     };
     if in_colour { format!("\u{1b}[{colour}m{word:<8}\u{1b}[0m") } else { format!("{word:<8}") }
+}
+
+/// What is beside the point, where there is a point.
+fn dimmed(line: &str, in_colour: bool) -> String {
+    if in_colour { format!("\u{1b}[2m{line}\u{1b}[0m") } else { line.to_owned() }
 }
 
 /// In words for people: minutes are enough where there are hours.

@@ -26,6 +26,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config::Session;
+use crate::config::Warning;
 use crate::secret::Secret;
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
@@ -85,6 +86,9 @@ impl Sts {
     /// Resolves region and endpoint as an SDK would, IMDS left out.
     pub async fn resolve(ca_bundle: Option<PathBuf>, clock: Clock) -> Result<Self, ResolveError> {
         let location = Location::find().await?;
+        if let Some(Warning { code, message }) = location.warning() {
+            tracing::warn!(code, "{message}");
+        }
         let (connector, places) = (Mutex::default(), Semaphore::new(MAX_CALLS));
         Ok(Self(Arc::new(Shared { location, ca_bundle, clock, connector, places })))
     }
@@ -92,6 +96,11 @@ impl Sts {
     /// Where STS is called, as the SDK's rules make it of region, FIPS, dual-stack and endpoint.
     pub fn endpoint(&self) -> &str {
         self.0.location.url()
+    }
+
+    /// What is to be said of the place, where it is the profile that names it.
+    pub fn warning(&self) -> Option<Warning> {
+        self.0.location.warning()
     }
 
     fn clock(&self) -> &Clock {

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use crate::clock::Reading;
 use crate::clock::TOLERATED_SKEW;
 use crate::clock::Timeline;
+use crate::harmless::harmless;
 use crate::secret::Secret;
 use crate::sts::ExchangeError;
 use crate::sts::Reply;
@@ -73,7 +74,7 @@ pub(crate) fn repeats(text: &str, secret: &Secret) -> bool {
 
 /// On one line, and not too long.
 pub(crate) fn shorten(text: &str) -> String {
-    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let one_line = harmless(text).replace('\n', " ");
     match one_line.char_indices().nth(LONGEST_MESSAGE) {
         Some((at, _)) => format!("{}…", &one_line[..at]),
         None => one_line,

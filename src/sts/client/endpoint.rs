@@ -23,8 +23,10 @@ use aws_sdk_sts::config::endpoint::ResolveEndpoint;
 use aws_types::service_config::ServiceConfigKey;
 use thiserror::Error;
 
+use crate::config::Warning;
 use crate::config::env::Environment;
 use crate::config::env::Strings;
+use crate::config::in_clear;
 use crate::config::is_endpoint;
 use crate::contract::ENV_DEFAULT_REGION;
 use crate::contract::ENV_ENDPOINT_URL;
@@ -113,6 +115,13 @@ impl Location {
 
     pub(super) fn url(&self) -> &str {
         self.endpoint.url()
+    }
+
+    /// What `config` says of a variable, where it is the profile that has plain HTTP go to another host.
+    pub(super) fn warning(&self) -> Option<Warning> {
+        let of_variable =
+            [ENV_ENDPOINT_URL_STS, ENV_ENDPOINT_URL].into_iter().any(|name| variable(name).is_some());
+        (!of_variable).then(|| in_clear("endpoint_url in the profile", self.url())).flatten()
     }
 
     /// Another IAM than AWS's, by the rules that hold for STS's own.
