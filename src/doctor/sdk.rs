@@ -1,7 +1,5 @@
 //! What an SDK with these variables and files takes, by its default chain.
 
-use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN;
-use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_RELATIVE_URI;
 use crate::doctor::facts::Facts;
@@ -14,10 +12,10 @@ use crate::doctor::keys::Keys;
 use crate::doctor::profile::Source;
 use crate::doctor::sdk::families::FAMILIES;
 use crate::doctor::sdk::families::Family;
-use crate::doctor::sdk::families::known;
-use crate::doctor::sdk::families::numbers;
+use crate::doctor::sdk::one::One;
 
 mod families;
+mod one;
 
 /// One link of a default credential chain.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,16 +34,15 @@ enum Link {
 }
 
 const LOOKED_AT: &str = "the default credential chain of AWS's SDKs";
-const MEND: &str =
-    "Put irsa-sidecar beside it (label irsa-sidecar/inject: enabled): it gives old SDKs this role.";
-const MEND_IMDS: &str = "Put irsa-sidecar beside it and ask for the endpoint imds (annotation irsa-sidecar/endpoints: imds), which \
-                         every SDK knows.";
 const NO_FILES: &str = "Take the profile away, or have the application read no such file: AWS_SHARED_CREDENTIALS_FILE=/dev/null and \
                         AWS_CONFIG_FILE=/dev/null.";
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     vec![match &facts.asked.sdk {
-        Some(named) => of_sdk(facts, named),
+        Some(named) => match One::named(facts, named) {
+            Some(one) => one.judged(),
+            None => unknown(named),
+        },
         None => in_general(facts),
     }]
 }
@@ -121,120 +118,14 @@ fn shadowed(facts: &Facts<'_>) -> Option<Finding> {
     })
 }
 
-fn of_sdk(facts: &Facts<'_>, named: &str) -> Finding {
+fn unknown(named: &str) -> Finding {
+    let found = format!(
+        "--sdk {named}: not known here. Known are {}, each as NAME/VERSION.",
+        Family::all_names().join(", ")
+    );
     let looked_at = format!("the default credential chain of {named}");
-    let Some((family, version)) = known(named) else {
-        let found = format!(
-            "--sdk {named}: not known here. Known are {}, each as NAME/VERSION.",
-            Family::all_names().join(", ")
-        );
-        let finding = Check::SdkChain.finding(Warning, "SdkUnknown", looked_at, found);
-        return finding.mend("Give it as in boto3/1.9.199, or its whole User-Agent.");
-    };
-    let name = family.name;
-    let broken = |code, found: String| Check::SdkChain.finding(Broken, code, looked_at.clone(), found);
-    let profile = &facts.profile;
-    if family.needs_named_profile
-        && let Some(named_by) = profile.named_by.filter(|_| !profile.exists)
-    {
-        let found =
-            format!("{name} fails at once: {named_by}={}, and no such profile is there.", profile.name);
-        return broken("ProfileMissing", found).mend(mend_of_missing(named_by));
-    }
-    let knows = |since: Option<&str>| since.is_some_and(|since| numbers(since) <= version);
-    let takes =
-        |what: &str| Check::SdkChain.fine(looked_at.clone(), format!("This version of {name} takes {what}."));
-    for link in family.chain {
-        let has_profile = match (link, &profile.source) {
-            (Link::NamedProfile, Some(_)) => profile.named_by.is_some(),
-            (Link::ProfileRole, Some((source, _))) => *source == Source::Role,
-            (Link::Profile, Some(_)) => true,
-            _ => false,
-        };
-        let has_others = facts.names_web_identity() || facts.has_endpoint();
-        match link {
-            _ if has_profile && has_others => {
-                let found = format!("This version of {name} takes {} first.", profile.shown());
-                return broken("ProfileShadows", found).mend(NO_FILES);
-            }
-            _ if has_profile => {
-                let found = format!("This version of {name} takes {}.", profile.shown());
-                return Check::SdkChain.finding(Note, "ChainEndsAtProfile", looked_at.clone(), found);
-            }
-            Link::Keys if Keys::of(facts) == Some(Keys::Whole) => {
-                let found =
-                    format!("{name} takes the keys in the environment; what comes after them is not asked.");
-                return Check::SdkChain.finding(Note, "ChainEndsAtKeys", looked_at.clone(), found);
-            }
-            Link::WebIdentity if facts.names_web_identity() && knows(family.web_identity) => {
-                return takes("the web identity variables");
-            }
-            Link::Container => {
-                if let Some(finding) = container(facts, family, &knows, &looked_at) {
-                    return finding;
-                }
-            }
-            _ => {}
-        }
-    }
-    too_old(facts, family, &knows, &looked_at)
-}
-
-/// What it makes of the container's variables; none where it passes them by.
-fn container(
-    facts: &Facts<'_>,
-    family: &Family,
-    knows: &dyn Fn(Option<&str>) -> bool,
-    looked_at: &str,
-) -> Option<Finding> {
-    let has = |variable: &str| facts.var(variable).is_some();
-    let (name, uri) = (family.name, ENV_CONTAINER_CREDENTIALS_FULL_URI);
-    if has(uri) && knows(family.full_uri) {
-        let of_agent = facts.endpoint_is_agents() || !has(ENV_CONTAINER_AUTHORIZATION_TOKEN);
-        let needs_file = has(ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE) && of_agent;
-        let (what, since) = match (needs_file, has(ENV_CONTAINER_AUTHORIZATION_TOKEN)) {
-            (true, _) => (ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE, family.token_file),
-            (false, true) => (ENV_CONTAINER_AUTHORIZATION_TOKEN, family.token),
-            (false, false) => (uri, family.full_uri),
-        };
-        return Some(match since {
-            Some(since) if !knows(Some(since)) => {
-                let found = format!(
-                    "This version of {name} takes {uri}, and is too old for {what} ({since} is the first): it is refused."
-                );
-                let mend = if needs_file && facts.endpoint_is_agents() { MEND } else { MEND_IMDS };
-                Check::SdkChain.finding(Broken, "SdkTooOld", looked_at, found).mend(mend)
-            }
-            _ => Check::SdkChain.fine(looked_at, format!("This version of {name} takes {uri}.")),
-        });
-    }
-    has(ENV_CONTAINER_CREDENTIALS_RELATIVE_URI).then(|| {
-        let found = format!(
-            "{name} takes {ENV_CONTAINER_CREDENTIALS_RELATIVE_URI}, if it knows container credentials at all."
-        );
-        Check::SdkChain.finding(Note, "SdkPerhaps", looked_at, found)
-    })
-}
-
-fn too_old(
-    facts: &Facts<'_>,
-    family: &Family,
-    knows: &dyn Fn(Option<&str>) -> bool,
-    looked_at: &str,
-) -> Finding {
-    let (name, has_uri) = (family.name, facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI).is_some());
-    let (what, pronoun, since) = match (facts.names_web_identity(), has_uri) {
-        (true, _) => ("the web identity variables", "them", family.web_identity),
-        (false, true) => (ENV_CONTAINER_CREDENTIALS_FULL_URI, "it", family.full_uri),
-        (false, false) => {
-            let found = format!("No variable and no profile names a source that {name} could take.");
-            return Check::SdkChain.finding(Note, "ChainEmpty", looked_at, found);
-        }
-    };
-    let since = since.map_or("no version knows them".to_owned(), |since| format!("{since} is the first"));
-    let found = format!("This version of {name} is too old for {what} ({since}): it ignores {pronoun}.");
-    let mend = if knows(family.full_uri) { MEND } else { MEND_IMDS };
-    Check::SdkChain.finding(Broken, "SdkTooOld", looked_at, found).mend(mend)
+    let finding = Check::SdkChain.finding(Warning, "SdkUnknown", looked_at, found);
+    finding.mend("Give it as in boto3/1.9.199, or its whole User-Agent.")
 }
 
 pub(super) fn mend_of_missing(named_by: &str) -> String {
