@@ -24,6 +24,7 @@ use tokio::join;
 
 use crate::build_info::VERSION;
 use crate::clock::Clock;
+use crate::config::Place;
 use crate::config::env::Strings;
 use crate::contract::doctor_exit;
 use crate::doctor::facts::Facts;
@@ -71,6 +72,8 @@ pub struct Report {
     took_ms: u64,
     #[serde(rename = "checks")]
     findings: Vec<Finding>,
+    #[serde(skip)]
+    other_sts: Option<String>,
 }
 
 /// Looks at everything. `obtain` gives the credentials of the role that is meant, as any command does.
@@ -114,7 +117,11 @@ pub async fn examine(
         );
     }
     findings.sort_by_key(|finding| finding.check);
-    Report::new(findings, asked.offline, clock.steady() - started)
+    let other_sts = facts.sts.as_ref().ok().filter(|_| facts.asks_sts() && facts.has_own_sts());
+    let other_sts = other_sts.map(|sts| {
+        Place::of(sts.endpoint()).map_or_else(|| sts.endpoint().to_owned(), |place| place.shown())
+    });
+    Report { other_sts, ..Report::new(findings, asked.offline, clock.steady() - started) }
 }
 
 /// The exchange, and what its credentials are good for.
@@ -143,7 +150,16 @@ impl Report {
             Severity::Broken => doctor_exit::BROKEN,
         };
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        Self { schema: SCHEMA, version: VERSION, verdict, exit_status, offline, took_ms, findings }
+        Self {
+            schema: SCHEMA,
+            version: VERSION,
+            verdict,
+            exit_status,
+            offline,
+            took_ms,
+            findings,
+            other_sts: None,
+        }
     }
 
     pub fn exit_status(&self) -> u8 {

@@ -1,11 +1,18 @@
 //! Files, read without surprises: bounded, never waiting, and every way in which it can fail told apart.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::fs::CWD;
+use rustix::fs::FileType;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+use rustix::fs::ResolveFlags;
+use rustix::fs::openat2;
+use rustix::fs::stat;
+use rustix::io::Errno;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -28,9 +35,7 @@ pub enum ReadFileError {
 
 /// What the file holds; at most `limit` bytes, so that `/dev/zero` cannot fill the memory.
 pub fn read_bounded(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, ReadFileError> {
-    // Without O_NONBLOCK, opening a FIFO that somebody put there would wait for a writer for ever.
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    let file = open(path)?;
     if !file.metadata()?.is_file() {
         return Err(ReadFileError::NotAFile);
     }
@@ -41,6 +46,21 @@ pub fn read_bounded(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Rea
         return Err(ReadFileError::TooLong(limit));
     }
     Ok(content)
+}
+
+/// Some devices do something when they are opened (a watchdog), so it is looked at first. Of what this process was given
+/// by its starter, or holds open, nothing is read by the kernel's links in /proc, whatever the path leads to.
+fn open(path: &Path) -> io::Result<File> {
+    if FileType::from_raw_mode(stat(path)?.st_mode) != FileType::RegularFile {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    // Without NONBLOCK, opening a FIFO that somebody has put there by now would wait for a writer for ever.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS) {
+        // A kernel before 5.6, or a sandbox.
+        Err(Errno::NOSYS | Errno::PERM) => Ok(rustix::fs::open(path, flags, Mode::empty())?.into()),
+        opened => Ok(opened?.into()),
+    }
 }
 
 impl From<io::Error> for ReadFileError {
@@ -55,6 +75,7 @@ impl From<io::Error> for ReadFileError {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -63,6 +84,16 @@ mod tests {
         assert_eq!(read_bounded(Path::new("/dev/zero"), 10).err(), Some(ReadFileError::NotAFile));
         assert_eq!(read_bounded(Path::new("/"), 10).err(), Some(ReadFileError::NotAFile));
         assert_eq!(read_bounded(Path::new("/nowhere/at/all"), 10).err(), Some(ReadFileError::Missing));
+    }
+
+    /// What a starter has left open is nobody's to name.
+    #[test]
+    fn follows_no_link_of_the_kernels() {
+        let held = File::open("Cargo.toml").unwrap();
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&held));
+        assert!(std::fs::read(&path).is_ok());
+        assert!(read_bounded(Path::new(&path), 1 << 20).is_err());
+        assert!(read_bounded(Path::new("/proc/self/status"), 1 << 20).is_ok());
     }
 
     #[test]

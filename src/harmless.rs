@@ -17,7 +17,9 @@ pub fn harmless(text: &str) -> String {
                 | '\u{e0000}'..='\u{e007f}'
         )
     };
-    let plain = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+    // Letters that show nothing, with which a line of ours can be made up.
+    let is_blank = |c: char| matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}');
+    let plain = |c: char| if (c.is_control() && c != '\n') || is_blank(c) { ' ' } else { c };
     text.chars().filter(|c| !turns(*c)).map(plain).collect()
 }
 
@@ -31,6 +33,7 @@ mod tests {
             harmless("a\u{1b}[2J\u{7}b\nc\u{202e}d\u{2066}e\u{200b}\u{ad}\u{2060}\u{61c}"),
             "a [2J b\ncde"
         );
+        assert_eq!(harmless("a\u{2800}\u{3164}b"), "a  b");
         assert_eq!(harmless("Grüße, 世界"), "Grüße, 世界");
     }
 }

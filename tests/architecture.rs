@@ -154,7 +154,10 @@ const STS: &[&str] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("arc_swap", &["src/cache.rs"]),
     ("aws_config", &["src/sts/client/endpoint.rs"]),
-    ("aws_runtime", &["src/doctor/profile.rs"]),
+    (
+        "aws_runtime",
+        &["src/doctor/profile.rs", "src/sts/client/endpoint.rs", "src/sts/client/profile_files.rs"],
+    ),
     ("aws_sdk_sts", STS),
     ("aws_sigv4", &["src/sts/client/iam.rs"]),
     ("aws_smithy_async", STS),

@@ -106,16 +106,15 @@ pub(super) fn asked(matches: &ArgMatches, flags: Flags) -> Doctor {
 
 /// Prints the report; gives the exit status.
 pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
-    if let Some(Err(error)) = doctor.as_user.as_ref().map(User::take_on) {
-        say(&mut io::stderr().lock(), &format!("error: the process's user cannot be taken on: {error}"));
-        return exit::USAGE;
-    }
     if let Some(pid) = doctor.pid {
         let why = become_like(pid, &doctor, strings);
         say(&mut io::stderr().lock(), &format!("error: --pid {pid}: {why}"));
         return exit::USAGE;
     }
-    let Doctor { flags, trust_policy, fetch_trust_policy, sdk, of_pid, against, offline, json, .. } = doctor;
+    let Doctor {
+        flags, trust_policy, fetch_trust_policy, sdk, of_pid, as_user, against, offline, json, ..
+    } = doctor;
+    // A file of whoever looks, and not of the process.
     let trust_policy = match trust_policy.map(|path| read(&path)).transpose() {
         Ok(document) => document,
         Err(why) => {
@@ -123,11 +122,31 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
             return exit::USAGE;
         }
     };
+    let is_below_root = match of_pid.map(|pid| enter(pid, as_user.as_ref()).map_err(|why| (pid, why))) {
+        None => false,
+        Some(Ok(is_elsewhere)) => is_elsewhere && as_user.is_none(),
+        Some(Err((pid, why))) => {
+            say(
+                &mut io::stderr().lock(),
+                &format!("error: --pid {pid}: it cannot be looked at as itself: {why}"),
+            );
+            return exit::USAGE;
+        }
+    };
     let roles = parse_roles(&flags, strings).map(|((roles, name, _), warnings)| ((roles, name), warnings));
     let chosen = roles.as_ref().ok().map(|(chosen, _)| chosen.clone());
     let has_roles_file = flags.names(&ROLES_FILE) || strings.var(ENV_ROLES_FILE).ok().flatten().is_some();
-    let asked =
-        Asked { roles, has_roles_file, offline, trust_policy, fetch_trust_policy, sdk, against, pid: of_pid };
+    let asked = Asked {
+        roles,
+        has_roles_file,
+        offline,
+        trust_policy,
+        fetch_trust_policy,
+        sdk,
+        against,
+        pid: of_pid,
+        is_below_root,
+    };
     let obtained = async || {
         let Some((roles, name)) = chosen else { return Outcome::NotTried };
         match obtain(roles, &name, clock.clone()).await {
@@ -154,6 +173,15 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
     report.exit_status()
 }
 
+/// Becomes like the process whose variables these are. Tells whether it is elsewhere.
+fn enter(pid: u32, user: Option<&User>) -> Result<bool, String> {
+    let target = Target::of(pid).map_err(|error| error.to_string())?;
+    target.become_like(user).map_err(|error| {
+        format!("{error}. As root it takes the capabilities SYS_CHROOT, SETUID, SETGID and SYS_PTRACE")
+    })?;
+    Ok(target.is_elsewhere())
+}
+
 /// Starts this program again with that process's variables, to become its user: whatever reads the environment, the AWS SDK
 /// too, then sees what the application sees, and may read and send no more than it may. Comes back only with the reason why it
 /// could not.
@@ -178,7 +206,7 @@ fn become_like(pid: u32, doctor: &Doctor, strings: &dyn Strings) -> String {
         strings.var(ENV_EC2_METADATA_DISABLED).ok().flatten().map(|value| (ENV_EC2_METADATA_DISABLED, value));
     command
         .env_clear()
-        .envs(target.variables.iter().cloned())
+        .envs(target.variables_from_here())
         .envs(own)
         .arg("doctor")
         .args(doctor.flags.arguments());

@@ -30,6 +30,7 @@ use crate::config::parse_net_init;
 use crate::config::parse_roles;
 use crate::config::parse_webhook;
 use crate::contract::exit;
+use crate::harmless::harmless;
 use crate::inject::Settings;
 use crate::log;
 use crate::sts::client::check_region;
@@ -127,7 +128,7 @@ fn warn(warnings: &[Warning]) {
 
 /// For people, whatever the log format: there is no log before the settings are understood.
 fn tell(mistakes: &Mistakes) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", mistakes.to_string().trim_end());
+    let _ = writeln!(std::io::stderr().lock(), "{}", harmless(&mistakes.to_string()).trim_end());
 }
 
 /// Whether there is a region, only the profile can tell, so it is asked for last.
@@ -135,7 +136,7 @@ fn refuse(mistakes: &Mistakes) -> u8 {
     tell(mistakes);
     let mut err = std::io::stderr().lock();
     if let Ok(Err(error)) = process::block_on(check_region()) {
-        let _ = writeln!(err, "\nAnd beside them: {error}");
+        let _ = writeln!(err, "\nAnd beside them: {}", harmless(&error.to_string()));
     }
     exit::USAGE
 }

@@ -53,6 +53,8 @@ pub struct Asked {
     pub against: Option<u32>,
     /// The process whose environment this is, where it is another's.
     pub pid: Option<u32>,
+    /// Whether its paths are looked at from its root, which is not ours.
+    pub is_below_root: bool,
 }
 
 /// A trust policy, and where it is from.
@@ -154,9 +156,9 @@ impl<'a> Facts<'a> {
 
     /// A path of the pod's, as it is reached from here.
     pub(super) fn seen(&self, path: &str) -> PathBuf {
-        match self.asked.pid {
-            Some(pid) => PathBuf::from(format!("/proc/{pid}/root{path}")),
-            None => PathBuf::from(path),
+        match self.asked.is_below_root {
+            true => PathBuf::from(path.trim_start_matches('/')),
+            false => PathBuf::from(path),
         }
     }
 

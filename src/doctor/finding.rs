@@ -136,7 +136,8 @@ impl Finding {
 
     /// As paragraphs of this width; the first line is the finding's own.
     pub(super) fn lines(&self, width: usize) -> Vec<String> {
-        let mut lines = wrapped(&self.found, width, "", "");
+        // Indented, no words of others' can pass for the line of a mend.
+        let mut lines = wrapped(&self.found, width, "", "  ");
         if let Some(policy) = &self.trust_policy {
             lines.extend(super::trust::lines(policy, width));
         }

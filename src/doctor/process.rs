@@ -4,52 +4,47 @@
 //! has its files below `/proc/PID/root` (proc(5)).
 //!
 //! Whoever can choose that process's variables must gain nothing by being looked at: only those that say where credentials
-//! come from are taken over, and root becomes the process's user first, so that no file is read, and nothing sent, that
-//! the process could not read itself. Of a process in another container nothing is sent anywhere at all, since a link in its
-//! file system leads out of it. One that was started as another user than its starter (set-uid, or with capabilities of its
-//! file) is not looked at: its variables are the starter's.
+//! come from are taken over, and root becomes like the process first ([`User`]): in its root and its directory, with its user,
+//! groups and no more capabilities, so that no file is read, and nothing sent, that the process could not read itself. (What
+//! seccomp, Landlock or an LSM takes from it is not taken from us.) For a process in another container, or with another network,
+//! nothing is asked at all: a name would be looked up with libraries of its, and elsewhere than where it is. One that was started
+//! as another user than its starter (set-uid, or with capabilities of its file) is not looked at: its variables are the starter's.
 //!
 //! The program starts itself anew for this, as root, and becomes that user only then: between the one and the other, a
 //! process of that user could seize it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::ffi::OsString;
-use std::fmt;
-use std::fmt::Display;
 use std::fs;
 use std::io;
-use std::num::ParseIntError;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::str::FromStr;
 
-use rustix::process::DumpableBehavior;
-use rustix::process::Gid;
-use rustix::process::Uid;
+use rustix::process::chdir;
+use rustix::process::chroot;
 use rustix::process::getuid;
-use rustix::process::set_dumpable_behavior;
-use rustix::thread::set_thread_groups;
-use rustix::thread::set_thread_res_gid;
-use rustix::thread::set_thread_res_uid;
+use rustix::thread::CapabilitySet;
 
 use crate::file::ReadFileError;
 use crate::file::read_bounded;
+
+mod paths;
+mod user;
+
+pub use user::User;
 
 /// What a process is looked at as.
 #[allow(missing_debug_implementations)] // what variables hold may be secret
 pub struct Target {
     pub variables: Vec<(OsString, OsString)>,
+    pid: u32,
     user: User,
-    /// Whether its files are others than ours.
+    /// The rights that it has beside its user's.
+    capabilities: CapabilitySet,
+    /// Whether its files, or its network, are others than ours.
     is_elsewhere: bool,
-}
-
-/// Whom a process runs as. Written as `UID:GID:GROUP,GROUP`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct User {
-    uid: u32,
-    gid: u32,
-    groups: Vec<u32>,
 }
 
 const MAX_ENVIRONMENT: usize = 2 * 1024 * 1024;
@@ -72,17 +67,6 @@ const TAKEN_WHOLE: [&str; 11] = [
     "https_proxy",
     "no_proxy",
 ];
-/// Variables that are paths.
-const PATHS: [&str; 7] = [
-    "AWS_CA_BUNDLE",
-    "AWS_CONFIG_FILE",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "HOME",
-    "IRSA_SIDECAR_ROLES_FILE",
-];
-
 /// What the process has in its environment.
 pub(super) fn environment_of(pid: u32) -> Result<Vec<(OsString, OsString)>, ReadFileError> {
     let bytes = read_bounded(Path::new(&format!("/proc/{pid}/environ")), MAX_ENVIRONMENT)?;
@@ -97,20 +81,27 @@ pub(super) fn environment_of(pid: u32) -> Result<Vec<(OsString, OsString)>, Read
 impl Target {
     pub fn of(pid: u32) -> Result<Self, ReadFileError> {
         let all = environment_of(pid)?;
+        let mut names = BTreeSet::new();
         let mut variables = all.clone();
-        variables.retain(|(name, _)| is_taken(name));
+        // Of two, getenv(3) gives the first.
+        variables.retain(|(name, _)| is_taken(name) && names.insert(name.clone()));
         let status = read_bounded(Path::new(&format!("/proc/{pid}/status")), MAX_STATUS)?;
         let status = String::from_utf8_lossy(&status).into_owned();
-        let numbers = |field: &str| -> Vec<u32> {
-            let line = status.lines().find_map(|line| line.strip_prefix(field));
-            line.unwrap_or_default().split_whitespace().filter_map(|number| number.parse().ok()).collect()
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        let numbers = |name: &str| -> Vec<u32> {
+            field(name).split_whitespace().filter_map(|number| number.parse().ok()).collect()
         };
         // Real, effective, saved, and that of the file system.
-        let only = |field| match numbers(field)[..] {
+        let only = |name| match numbers(name)[..] {
             [one, other, saved, of_files] if [other, saved, of_files] == [one; 3] => Ok(one),
             _ => Err(ReadFileError::Unreadable(io::ErrorKind::PermissionDenied)),
         };
-        let (uid, gid, groups) = (only("Uid:")?, only("Gid:")?, numbers("Groups:"));
+        let user = User { uid: only("Uid:")?, gid: only("Gid:")?, groups: numbers("Groups:") };
+        // Those of another user namespace are worth nothing in this one.
+        let effective = u64::from_str_radix(field("CapEff:").trim(), 16).unwrap_or_default();
+        let effective = if shares(pid, "user") { effective } else { 0 };
+        let is_elsewhere =
+            !["mnt", "net", "user"].iter().all(|kind| shares(pid, kind)) || !has_our_root(pid)?;
         if has_grown(pid)? {
             return Err(ReadFileError::Unreadable(io::ErrorKind::PermissionDenied));
         }
@@ -118,18 +109,11 @@ impl Target {
         if environment_of(pid)? != all {
             return Err(ReadFileError::Unreadable(io::ErrorKind::Interrupted));
         }
-        let mounts = |of: &str| fs::read_link(format!("/proc/{of}/ns/mnt")).ok();
-        let theirs = mounts(&pid.to_string());
-        let is_elsewhere = theirs.is_none() || theirs != mounts("self");
-        if is_elsewhere {
-            let home = variables.iter().find(|(name, _)| name == "HOME").map(|(_, home)| home.clone());
-            variables.iter_mut().for_each(|(name, value)| seen_from_here(pid, home.as_deref(), name, value));
-        }
-        Ok(Self { variables, user: User { uid, gid, groups }, is_elsewhere })
+        let capabilities = CapabilitySet::from_bits_retain(effective);
+        Ok(Self { variables, pid, user, capabilities, is_elsewhere })
     }
 
-    /// In another container: a link in its file system leads out of it and to our own files, so nothing that is read by its
-    /// paths may be sent anywhere.
+    /// In another container, or with another network: nothing is asked for it.
     pub fn is_elsewhere(&self) -> bool {
         self.is_elsewhere
     }
@@ -138,45 +122,55 @@ impl Target {
     /// read what the process cannot.
     pub fn user_to_become(&self) -> io::Result<Option<&User>> {
         let own = getuid();
-        match own.as_raw() == self.user.uid {
-            true => Ok(None),
-            false if own.is_root() => Ok(Some(&self.user)),
+        match own.is_root() {
+            true => Ok(Some(&self.user)),
+            false if own.as_raw() == self.user.uid => Ok(None),
             false => Err(io::ErrorKind::PermissionDenied.into()),
         }
     }
-}
 
-impl User {
-    /// This process runs as that user from here on, and cannot be seized by it. Before any other thread is started.
-    pub fn take_on(&self) -> io::Result<()> {
-        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
-        let groups: Vec<Gid> = self.groups.iter().map(|group| Gid::from_raw(*group)).collect();
-        set_thread_groups(&groups)?;
-        set_thread_res_gid(gid, gid, gid)?;
-        set_thread_res_uid(uid, uid, uid)?;
-        // A change of user sets it to whatever fs.suid_dumpable says.
-        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-        Ok(())
+    /// The variables as they are read from here, where it is root that looks, or somebody who cannot change its root.
+    pub fn variables_from_here(&self) -> Vec<(OsString, OsString)> {
+        let is_mapped = self.is_elsewhere && !getuid().is_root();
+        if is_mapped { paths::from_here(self.pid, &self.variables) } else { self.variables.clone() }
+    }
+
+    /// Goes where the process is: its root and its directory, and, for root, its user and rights. Before any other thread is
+    /// started. `user` is who it was a moment ago.
+    pub fn become_like(&self, user: Option<&User>) -> io::Result<()> {
+        let root = format!("/proc/{}/root", self.pid);
+        let Some(user) = user else {
+            // Where it has another root, paths are relative to that ([`paths`]).
+            return Ok(chdir(if self.is_elsewhere { root } else { format!("/proc/{}/cwd", self.pid) })?);
+        };
+        if *user != self.user {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        match self.is_elsewhere {
+            true => {
+                let directory = paths::directory_in_root(self.pid);
+                chroot(root)?;
+                chdir("/")?;
+                // Its directory may be gone, or outside of its root: then it is the root.
+                let _ = directory.map(chdir);
+            }
+            false => chdir(format!("/proc/{}/cwd", self.pid))?,
+        }
+        user.take_on(self.capabilities)
     }
 }
 
-impl Display for User {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups: Vec<String> = self.groups.iter().map(u32::to_string).collect();
-        write!(f, "{}:{}:{}", self.uid, self.gid, groups.join(","))
-    }
+/// Whether it is in the namespace of this kind that we are in.
+fn shares(pid: u32, kind: &str) -> bool {
+    let namespace = |of: &str| fs::read_link(format!("/proc/{of}/ns/{kind}")).ok();
+    let theirs = namespace(&pid.to_string());
+    theirs.is_some() && theirs == namespace("self")
 }
 
-impl FromStr for User {
-    type Err = ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, ParseIntError> {
-        let mut parts = text.splitn(3, ':');
-        let mut part = || parts.next().unwrap_or_default();
-        let (uid, gid, groups) = (part().parse()?, part().parse()?, part());
-        let groups = groups.split(',').filter(|group| !group.is_empty()).map(str::parse);
-        Ok(Self { uid, gid, groups: groups.collect::<Result<_, _>>()? })
-    }
+/// It may have been given another one by chroot(2).
+fn has_our_root(pid: u32) -> io::Result<bool> {
+    let (ours, theirs) = (fs::metadata("/")?, fs::metadata(format!("/proc/{pid}/root/"))?);
+    Ok((ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()))
 }
 
 /// Whether its program had more rights than its starter: then its variables were chosen by somebody who has less. A program
@@ -193,19 +187,4 @@ fn is_taken(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
         TAKEN.iter().any(|beginning| name.starts_with(beginning)) || TAKEN_WHOLE.contains(&name)
     })
-}
-
-fn seen_from_here(pid: u32, home: Option<&OsStr>, name: &OsStr, value: &mut OsString) {
-    if !PATHS.iter().any(|path| name == *path) || value.is_empty() {
-        return;
-    }
-    // As SDKs read it; below its root, `~` would be ours.
-    if let (Some(home), Some(rest)) = (home, value.as_bytes().strip_prefix(b"~/")) {
-        *value = Path::new(home).join(OsStr::from_bytes(rest)).into_os_string();
-    }
-    // A relative path begins where the process is.
-    let root = if value.as_bytes().starts_with(b"/") { "root" } else { "cwd/" };
-    let mut path = OsString::from(format!("/proc/{pid}/{root}"));
-    path.push(&*value);
-    *value = path;
 }

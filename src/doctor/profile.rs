@@ -15,6 +15,7 @@ use aws_types::os_shim_internal::Env;
 use aws_types::os_shim_internal::Fs;
 
 use crate::config::env::Strings;
+use crate::config::quoted;
 use crate::contract::ENV_CONFIG_FILE;
 use crate::contract::ENV_CREDENTIALS_FILES;
 use crate::contract::ENV_DEFAULT_PROFILE;
@@ -81,9 +82,14 @@ impl Profile {
     pub(super) fn shown(&self) -> String {
         match &self.source {
             Some((source, file)) => {
-                format!("profile {} in {} ({})", self.name, file.display(), source.what())
+                format!(
+                    "profile {} in {} ({})",
+                    quoted(&self.name),
+                    quoted(&file.to_string_lossy()),
+                    source.what()
+                )
             }
-            None => format!("profile {}", self.name),
+            None => format!("profile {}", quoted(&self.name)),
         }
     }
 }

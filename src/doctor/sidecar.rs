@@ -92,7 +92,9 @@ pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
 impl Endpoint {
     fn of(facts: &Facts<'_>) -> Result<Self, Box<Finding>> {
         let at = |address: SocketAddr, path: &str, is_named: bool| {
-            let (path, shown) = (path.to_owned(), format!("http://{address}{path}"));
+            // A query may hold what is not to be shown.
+            let shown = path.split('?').next().unwrap_or_default();
+            let (path, shown) = (path.to_owned(), format!("http://{address}{shown}"));
             let is_needed = is_named && !facts.names_web_identity();
             Ok(Self { address, path, shown, is_named, is_needed })
         };

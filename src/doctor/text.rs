@@ -27,7 +27,7 @@ impl Report {
                 continue;
             }
             let word = painted(finding.severity, in_colour);
-            let looked_at = wrapped(&finding.looked_at, WIDTH - INDENT, "", "");
+            let looked_at = wrapped(&finding.looked_at, WIDTH - INDENT, "", "  ");
             let mut looked_at = looked_at.iter().map(|line| dimmed(line, in_colour));
             let first = looked_at.next().unwrap_or_default();
             put(format!("{word} {:<14} {first}", finding.check.name()));
@@ -68,9 +68,12 @@ impl Report {
             true => "It works",
             false => "Nothing is broken, and nothing gave credentials",
         };
+        // Whose word that is, is not to be overlooked.
+        let at = self.other_sts.as_ref().filter(|_| is_fine(Check::Exchange));
+        let at = at.map(|sts| format!(" at an STS that is not AWS's ({sts})")).unwrap_or_default();
         let more =
             if warnings > 0 { format!(", with {}", plural(warnings, "warning")) } else { String::new() };
-        format!("{works}{more}.{left_out}")
+        format!("{works}{at}{more}.{left_out}")
     }
 }
 
@@ -107,6 +110,11 @@ pub(super) fn about(duration: Duration) -> String {
     format_duration(Duration::from_secs(duration.as_secs() / unit * unit))
 }
 
+/// On a terminal. What may be wide is taken for wide (Unicode's East Asian Width begins with Hangul's letters).
+fn columns(c: char) -> usize {
+    if c < '\u{1100}' { 1 } else { 2 }
+}
+
 /// Words put into lines of this width; one that is longer is broken where it must be.
 pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
     let text = harmless(text);
@@ -115,13 +123,19 @@ pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> Vec<
     let (mut line, mut is_empty) = (first.to_owned(), true);
     for word in words {
         let mut word: Vec<char> = word.chars().collect();
-        let length = |line: &str| line.chars().count();
-        if !is_empty && length(&line) + 1 + word.len() > width {
+        let length = |line: &str| line.chars().map(columns).sum::<usize>();
+        if !is_empty && length(&line) + 1 + word.iter().copied().map(columns).sum::<usize>() > width {
             lines.push(std::mem::replace(&mut line, rest.to_owned()));
             is_empty = true;
         }
-        while length(&line) + word.len() > width {
-            let most = width.saturating_sub(length(&line)).max(1);
+        while length(&line) + word.iter().copied().map(columns).sum::<usize>() > width {
+            let room = width.saturating_sub(length(&line));
+            let mut taken = 0;
+            let fitting = word.iter().take_while(|c| {
+                taken += columns(**c);
+                taken <= room
+            });
+            let most = fitting.count().max(1);
             // An ARN, a path and a URL are best broken behind one of their signs.
             let sign = word[..most].iter().rposition(|c| "/:,=".contains(*c)).filter(|at| *at > most / 2);
             let fits = sign.map_or(most, |at| at + 1);
@@ -148,6 +162,7 @@ mod tests {
         assert_eq!(wrapped("a bb ccc", 6, "- ", "  "), ["- a bb", "  ccc"]);
         assert_eq!(wrapped("abcdefghij k", 4, "", ""), ["abcd", "efgh", "ij k"]);
         assert_eq!(wrapped("arn:aws:iam::role/abc", 16, "", ""), ["arn:aws:iam::", "role/abc"]);
+        assert_eq!(wrapped("漢漢漢 x", 4, "", ""), ["漢漢", "漢 x"]);
         assert_eq!(wrapped("", 4, "", ""), [""]);
     }
 

@@ -196,17 +196,68 @@ async fn looks_with_the_variables_and_the_files_of_another_process() {
     if !can_run("root and unshare(1)", &["unshare", "--mount", "true"]) {
         return;
     }
-    let elsewhere =
-        Process::start("/usr/bin/unshare", &["--mount", "/bin/sleep", "600"], world.env()).unwrap();
-    let id = elsewhere.id().unwrap();
-    // Until unshare(1) has become sleep(1), and has its own mounts.
-    let mounts = |of: &str| fs::read_link(format!("/proc/{of}/ns/mnt")).unwrap();
-    while mounts(&id.to_string()) == mounts("self") {
-        tokio::task::yield_now().await;
-    }
-    let (status, output) = run(&["doctor", "--json", "--pid", &id.to_string()], []).await;
+    // With a /run of its own, to which Debian's /var/run is an absolute link.
+    let token = world.volume.token_file();
+    let script = format!(
+        "mount -t tmpfs tmpfs /run && mkdir /run/own && cp {} /run/own/token && echo up && exec sleep 600",
+        token.display()
+    );
+    let mut env = world.env();
+    env.insert("AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(), "/var/run/own/token".to_owned());
+    env.insert("PATH".to_owned(), "/usr/bin:/bin".to_owned());
+    let elsewhere = Process::start("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", &script], env).unwrap();
+    elsewhere.line_with("up").await.unwrap();
+    let id = elsewhere.id().unwrap().to_string();
+    let (status, output) = run(&["doctor", "--json", "--pid", &id], []).await;
     assert_eq!(status, 0, "{output}");
-    assert!(output.contains(&format!("/proc/{id}/root/")), "{output}");
+    assert!(output.contains("nothing is asked") && output.contains("/var/run/own/token"), "{output}");
+    assert!(output.contains("ServiceAccount legacy-app in namespace"), "{output}");
+}
+
+/// A path without a root begins where the process is, and not where root is that looks at it; nor has root more rights there.
+#[tokio::test]
+async fn root_reads_what_the_process_could_read_and_no_more() {
+    let world = World::start().await.unwrap();
+    let directory = world.volume.token_file().canonicalize().unwrap().parent().unwrap().to_owned();
+    let with_token = |file: &str| {
+        let mut env = world.env();
+        env.insert("AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(), file.to_owned());
+        env
+    };
+    let script = format!("cd {} && exec /bin/sleep 600", directory.display());
+    let asked = || world.sts.calls().iter().filter(|call| call.token.is_some()).count();
+    let there = Process::start("/bin/sh", &["-c", &script], with_token("token")).unwrap();
+    let id = there.id().unwrap();
+    let is_there = || fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|cwd| cwd == directory);
+    there.until("its directory", |_| is_there().then_some(())).await.unwrap();
+    let (status, output) = run(&["doctor", "--pid", &id.to_string()], []).await;
+    // A relative path is warned of.
+    assert_eq!((status, asked()), (1, 1), "{output}");
+    // This file is in the directory of the one who looks.
+    let there = Process::start("/bin/sh", &["-c", &script], with_token("Cargo.toml")).unwrap();
+    let id = there.id().unwrap();
+    let is_there = || fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|cwd| cwd == directory);
+    there.until("its directory", |_| is_there().then_some(())).await.unwrap();
+    let (_, output) = run(&["doctor", "--pid", &id.to_string()], []).await;
+    assert!(output.contains("there is no such file"), "{output}");
+    if !can_run("root and setpriv(1)", &["setpriv", "--reuid=65534", "--clear-groups", "true"]) {
+        return;
+    }
+    // Root without root's capabilities.
+    let others = world.directory().join("of-another");
+    fs::write(&others, world.token().mint()).unwrap();
+    fs::set_permissions(&others, PermissionsExt::from_mode(0o600)).unwrap();
+    std::os::unix::fs::chown(&others, Some(65534), Some(65534)).unwrap();
+    let arguments = ["--bounding-set=-all", "--inh-caps=-all", "/bin/sleep", "600"];
+    let weak = Process::start("/usr/bin/setpriv", &arguments, with_token(others.to_str().unwrap())).unwrap();
+    let id = weak.id().unwrap();
+    let is_weak =
+        || fs::read_to_string(format!("/proc/{id}/status")).unwrap().contains("CapEff:\t0000000000000000");
+    weak.until("its rights", |_| is_weak().then_some(())).await.unwrap();
+    let (status, output) = run(&["doctor", "--pid", &id.to_string()], []).await;
+    assert_eq!(status, 2, "{output}");
+    assert!(output.contains("TokenUnreadable") || output.contains("may not read it"), "{output}");
+    assert_eq!(asked(), 1);
 }
 
 /// Whoever can choose a process's variables must gain nothing from root's looking at it.

@@ -4,8 +4,6 @@
 //! found then, signed for the region that the rules name. IMDS is never asked for a region: with our own variables in the
 //! environment it would be ourselves that answer.
 
-use std::path::Path;
-
 use aws_config::BehaviorVersion;
 use aws_config::SdkConfig;
 use aws_config::meta::region::ProvideRegion;
@@ -13,6 +11,7 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_sts::config::Builder;
 use aws_sdk_sts::config::Region;
 use aws_sdk_sts::config::endpoint::DefaultResolver;
@@ -35,17 +34,15 @@ use crate::contract::ENV_REGION;
 use crate::contract::ENV_STS_REGIONAL_ENDPOINTS;
 use crate::contract::ENV_USE_DUALSTACK_ENDPOINT;
 use crate::contract::ENV_USE_FIPS_ENDPOINT;
-use crate::contract::NO_CREDENTIALS_FILE;
 use crate::file::ReadFileError;
-use crate::file::read_bounded;
 use crate::sts::client::CALL_TIMEOUT;
 use crate::sts::client::CONNECT_TIMEOUT;
+use crate::sts::client::profile_files;
 
 /// The name that the rules have for the global endpoint.
 const GLOBAL: &str = "aws-global";
 /// A call to an endpoint given by hand, without a region, is signed for this one, as is one to the global endpoint.
 const DEFAULT_SIGNING_REGION: &str = "us-east-1";
-const MAX_PROFILE_BYTES: usize = 1024 * 1024;
 /// The SDK asks a variable first, and takes an empty one for a value. Nobody sets this one.
 const NO_VARIABLE: &str = "IRSA_SIDECAR_PROFILE_ALONE";
 
@@ -224,8 +221,8 @@ pub async fn check_region() -> Result<(), ResolveError> {
 
 /// What the environment and the profile say: a region, an endpoint, or that neither is needed.
 async fn locate() -> Result<(SdkConfig, Wanted), ResolveError> {
-    check_profile_files()?;
-    let region = region().await;
+    let files = profile_files::read()?;
+    let region = region_of(files.clone()).await;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(CALL_TIMEOUT)
@@ -234,6 +231,7 @@ async fn locate() -> Result<(SdkConfig, Wanted), ResolveError> {
         .build();
     let sdk = aws_config::defaults(BehaviorVersion::latest())
         .no_credentials()
+        .profile_files(files)
         .region(Region::new(signing_region(region.as_deref())))
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
@@ -255,32 +253,6 @@ async fn locate() -> Result<(SdkConfig, Wanted), ResolveError> {
     Ok((sdk, Wanted { region, use_fips, use_dual_stack, is_legacy, url }))
 }
 
-/// The SDK reads them without a bound, and would wait for a FIFO for ever.
-fn check_profile_files() -> Result<(), ResolveError> {
-    for (named_by, usual) in
-        [("AWS_CONFIG_FILE", ".aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")]
-    {
-        let of_home = || variable("HOME").map(|home| (format!("{home}/{usual}"), "HOME"));
-        let Some((path, named_by)) = variable(named_by).map(|path| (path, named_by)).or_else(of_home) else {
-            continue;
-        };
-        // As the SDK reads it.
-        let path = match (path.strip_prefix("~/"), variable("HOME")) {
-            (Some(rest), Some(home)) => format!("{home}/{rest}"),
-            _ => path,
-        };
-        if path == NO_CREDENTIALS_FILE {
-            continue;
-        }
-        match read_bounded(Path::new(&path), MAX_PROFILE_BYTES) {
-            // What is not there, or not ours to read, is no profile.
-            Ok(_) | Err(ReadFileError::Missing | ReadFileError::PermissionDenied) => {}
-            Err(why) => return Err(ResolveError::ProfileFile { path, named_by, why }),
-        }
-    }
-    Ok(())
-}
-
 /// Where the rules name none.
 fn signing_region(region: Option<&str>) -> String {
     region.filter(|region| *region != GLOBAL).unwrap_or(DEFAULT_SIGNING_REGION).to_owned()
@@ -288,11 +260,14 @@ fn signing_region(region: Option<&str>) -> String {
 
 /// What the environment says, else the profile.
 pub async fn region() -> Option<String> {
+    region_of(profile_files::read().ok()?).await
+}
+
+async fn region_of(files: EnvConfigFiles) -> Option<String> {
     if let Some(region) = variable(ENV_REGION).or_else(|| variable(ENV_DEFAULT_REGION)) {
         return Some(region);
     }
-    check_profile_files().ok()?;
-    let region = ProfileFileRegionProvider::new().region().await?;
+    let region = ProfileFileRegionProvider::builder().profile_files(files).build().region().await?;
     Some(region.to_string()).filter(|region| !region.is_empty())
 }
 
@@ -318,7 +293,7 @@ fn is_legacy(sdk: &SdkConfig) -> Result<bool, ResolveError> {
 }
 
 /// An empty variable counts as unset, as in the other SDKs.
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     Environment.var(name).ok().flatten().filter(|value| !value.is_empty())
 }
 
