@@ -6,11 +6,11 @@
 use crate::trust_policy::difference::Difference;
 use crate::trust_policy::difference::matches;
 use crate::trust_policy::document::Condition;
+use crate::trust_policy::issuer::same_kind_of_cluster;
 use crate::trust_policy::verdict::Answer;
 use crate::trust_policy::verdict::Caller;
 use crate::trust_policy::verdict::Line;
 use crate::trust_policy::verdict::Remark;
-use crate::trust_policy::verdict::same_kind_of_cluster;
 
 const OPERATORS: [&str; 11] = [
     "StringEquals",

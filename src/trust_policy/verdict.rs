@@ -16,6 +16,7 @@ use crate::trust_policy::document::Actions;
 use crate::trust_policy::document::Document;
 use crate::trust_policy::document::Principals;
 use crate::trust_policy::document::Statement;
+use crate::trust_policy::issuer::same_kind_of_cluster;
 use crate::trust_policy::loosened::loosenings;
 use crate::trust_policy::provider;
 
@@ -203,13 +204,6 @@ fn action(actions: &Actions) -> Line {
     let remark = (answer == Answer::No)
         .then(|| Remark::new("AnotherAction", format!("the call is {CALL}, which this is not")));
     Line { what: "Action".to_owned(), wanted, got: Some(CALL.to_owned()), answer, remark, difference: None }
-}
-
-/// Two issuers of EKS that differ in the cluster's id, or region: `oidc.eks.REGION.amazonaws.com/id/ID`.
-pub(super) fn same_kind_of_cluster(a: &str, b: &str) -> bool {
-    let is_eks = |issuer: &str| issuer.starts_with("oidc.eks.") || issuer.starts_with("oidc-eks.");
-    let host = |issuer: &str| issuer.split('/').next().unwrap_or_default().to_owned();
-    a != b && ((is_eks(a) && is_eks(b)) || (host(a) == host(b) && a.contains('/')))
 }
 
 impl Answer {
