@@ -20,7 +20,10 @@ mod difference;
 mod document;
 mod issuer;
 mod loosened;
+mod operator;
+mod principal;
 mod render;
+mod slip;
 mod strict;
 mod verdict;
 

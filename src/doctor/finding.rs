@@ -48,6 +48,9 @@ pub(super) struct Finding {
     /// Where the answer leaves several: all of them, likeliest first. None of them is certain.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Cause>,
+    /// All causes but the first in one line, where people need no more of them.
+    #[serde(skip)]
+    pub besides: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_policy: Option<Verdict>,
 }
@@ -105,6 +108,7 @@ impl Check {
             found,
             mend: None,
             causes: Vec::new(),
+            besides: None,
             trust_policy: None,
         }
     }
@@ -132,7 +136,8 @@ impl Finding {
         if let Some(mend) = &self.mend {
             lines.extend(wrapped(mend, width, "mend: ", "      "));
         }
-        for (index, cause) in self.causes.iter().enumerate() {
+        let told = if self.besides.is_some() { 1 } else { self.causes.len() };
+        for (index, cause) in self.causes.iter().take(told).enumerate() {
             let number = format!("{}. ", index + 1);
             lines.extend(wrapped(&format!("{} [{}]", cause.what, cause.code), width, &number, "   "));
             lines.extend(wrapped(&cause.mend, width, "   mend: ", "         "));
@@ -141,6 +146,7 @@ impl Finding {
             }
             lines.extend(wrapped(&cause.told_apart_by, width, "   to check: ", "             "));
         }
+        lines.extend(self.besides.iter().flat_map(|besides| wrapped(besides, width, "", "")));
         lines
     }
 }

@@ -16,6 +16,12 @@ pub(super) fn same_kind_of_cluster(a: &str, b: &str) -> bool {
     a != b && (are_eks || (host(a) == host(b) && a.contains('/')))
 }
 
+/// Whether this is what a template had in the place of a name, as `$OIDC_PROVIDER`, `<ISSUER>`, or the cluster of AWS's guide.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    text.contains(['$', '<', '>', '{', '}'])
+        || ["region-code", "EXAMPLED539"].iter().any(|sample| text.contains(sample))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +37,13 @@ mod tests {
         ] {
             assert_eq!(eks_region(issuer), region, "{issuer}");
         }
+    }
+
+    #[test]
+    fn knows_what_nobody_has_filled_in() {
+        for text in ["${OIDC}:sub", "$oidc_provider", "<ISSUER>", "{{ issuer }}", "oidc.eks.region-code.x"] {
+            assert!(is_placeholder(text), "{text}");
+        }
+        assert!(!is_placeholder("oidc.eks.eu-west-1.amazonaws.com/id/AB12:sub"));
     }
 }

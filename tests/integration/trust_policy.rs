@@ -127,7 +127,8 @@ fn what_only_aws_knows_is_neither_yes_nor_no() {
         json!({ "Bool": { "aws:SecureTransport": "true" } }),
     ] {
         let statement = json!({ "Effect": "Allow", "Principal": { "Federated": PROVIDER }, "Action": CALL, "Condition": condition });
-        let document = Document::parse(&json!({ "Statement": [statement] }).to_string()).unwrap();
+        let policy = json!({ "Version": "2012-10-17", "Statement": [statement] });
+        let document = Document::parse(&policy.to_string()).unwrap();
         let verdict = verdict(&document, &caller("system:serviceaccount:shop:app", "sts.amazonaws.com"));
         assert_eq!(verdict.answer, Answer::Unknown, "{condition}");
     }
@@ -202,6 +203,111 @@ fn the_likeliest_slip_is_named() {
         assert_eq!(codes, [code], "{policy}");
         assert_eq!(verdict.answer, Answer::No);
     }
+}
+
+/// One statement, and the code and the value that its line speaks of.
+#[test]
+fn of_several_values_the_likeliest_slip_is_the_one_that_is_shown() {
+    let sub = format!("{ISSUER}:sub");
+    for (operator, key, values, code, shown) in [
+        (
+            "StringEquals",
+            sub.as_str(),
+            json!(["system:serviceaccount:shop:api", "system:serviceaccount:shop:*"]),
+            "WildcardInStringEquals",
+            "system:serviceaccount:shop:*",
+        ),
+        (
+            "StringEquals",
+            &sub,
+            json!(["system:serviceaccount:prod:ap", "system:serviceaccount:prod:app"]),
+            "NamespaceDiffers",
+            "system:serviceaccount:prod:app",
+        ),
+        (
+            "StringLike",
+            &sub,
+            json!(["system:serviceaccount:prod-*:*", "system:serviceaccount:*:api"]),
+            "ServiceAccountDiffers",
+            "system:serviceaccount:*:api",
+        ),
+        (
+            "StringLike",
+            &sub,
+            json!("System:ServiceAccount:*:app"),
+            "CaseDiffers",
+            "System:ServiceAccount:*:app",
+        ),
+        (
+            "StringEquals",
+            &sub,
+            json!("system:serviceaccount:${NAMESPACE}:app"),
+            "PlaceholderNotFilled",
+            "system:serviceaccount:${NAMESPACE}:app",
+        ),
+        (
+            "StringEquals",
+            &sub,
+            json!("system:serviceaccount:${aws:PrincipalTag/team}:app"),
+            "VariableInOldVersion",
+            "system:serviceaccount:${aws:PrincipalTag/team}:app",
+        ),
+        ("StringLike", "sts:RoleSessionName", json!(["a", "shop-*-b"]), "SessionNameDiffers", "shop-*-b"),
+        ("StringEquals", "${OIDC}:sub", json!("x"), "PlaceholderNotFilled", ""),
+        ("Null", &sub, json!("true"), "ConditionExcludes", ""),
+        ("Null", "other.example:sub", json!("false"), "ConditionKeyAbsent", ""),
+    ] {
+        let policy = json!({ "Statement": {
+            "Effect": "Allow", "Principal": { "Federated": PROVIDER }, "Action": CALL,
+            "Condition": { operator: { key: values } },
+        }});
+        let document = Document::parse(&policy.to_string()).unwrap();
+        let verdict = verdict(&document, &caller("system:serviceaccount:shop:app", "sts.amazonaws.com"));
+        let line = &verdict.statements[0].lines[2];
+        assert_eq!(line.remark.as_ref().map(|remark| remark.code), Some(code), "{policy}");
+        let difference = line.difference.as_ref().map(|difference| difference.wanted.as_str());
+        assert_eq!(difference.unwrap_or_default(), shown, "{policy}");
+    }
+}
+
+/// Of several providers too; and what is written in another case is told as that.
+#[test]
+fn of_several_providers_the_likeliest_slip_is_the_one_that_is_shown() {
+    let provider = |issuer: &str| format!("arn:aws:iam::111122223333:oidc-provider/{issuer}");
+    let other = provider("oidc.eks.eu-central-1.amazonaws.com/id/AB13");
+    for (arn, code) in [
+        (provider(&ISSUER.to_ascii_lowercase()), "CaseDiffers"),
+        (provider(&format!("https://{ISSUER}")), "SchemeInProvider"),
+        (PROVIDER.replace("111122223333", "${ACCOUNT}"), "PlaceholderNotFilled"),
+        (provider("$OIDC_PROVIDER"), "PlaceholderNotFilled"),
+    ] {
+        let policy = json!({ "Statement": {
+            "Effect": "Allow", "Principal": { "Federated": [other, arn] }, "Action": CALL,
+        }});
+        let document = Document::parse(&policy.to_string()).unwrap();
+        let verdict = verdict(&document, &caller("system:serviceaccount:shop:app", "sts.amazonaws.com"));
+        let line = &verdict.statements[0].lines[0];
+        assert_eq!(line.remark.as_ref().map(|remark| remark.code), Some(code), "{policy}");
+        assert_eq!(line.difference.as_ref().map(|difference| &difference.wanted), Some(&arn), "{policy}");
+    }
+}
+
+#[test]
+fn what_lets_nobody_in_is_not_too_wide() {
+    let loosenings = |action: &str, condition: Value| {
+        let policy = json!({ "Statement": {
+            "Effect": "Allow", "Principal": { "Federated": PROVIDER }, "Action": action, "Condition": condition,
+        }});
+        let document = Document::parse(&policy.to_string()).unwrap();
+        let verdict = verdict(&document, &caller("system:serviceaccount:shop:app", "sts.amazonaws.com"));
+        verdict.loosenings.iter().map(|remark| remark.code).collect::<Vec<_>>()
+    };
+    let all = ["AnyServiceAccount", "AudienceNotChecked"];
+    assert_eq!(loosenings(CALL, json!({})), all);
+    assert_eq!(loosenings(CALL, json!({ "StringNotEquals": { "other.example:sub": "x" } })), all);
+    assert_eq!(loosenings(CALL, json!({ "StringEquals": { "other.example:sub": "x" } })), [""; 0]);
+    assert_eq!(loosenings(CALL, json!({ "StringEquals": { "${OIDC}:sub": "x" } })), [""; 0]);
+    assert_eq!(loosenings("sts:AssumeRole", json!({})), [""; 0]);
 }
 
 /// What the command prints, set as the role's policy, lets the token in, and nobody else.
