@@ -138,13 +138,16 @@ impl Finding {
         }
         let told = if self.besides.is_some() { 1 } else { self.causes.len() };
         for (index, cause) in self.causes.iter().take(told).enumerate() {
-            let number = format!("{}. ", index + 1);
-            lines.extend(wrapped(&format!("{} [{}]", cause.what, cause.code), width, &number, "   "));
-            lines.extend(wrapped(&cause.mend, width, "   mend: ", "         "));
-            if cause.told_apart_by.is_empty() {
-                continue;
+            let number = if told == 1 { String::new() } else { format!("{}. ", index + 1) };
+            let indent = " ".repeat(number.len());
+            let mut put = |text: &str, first: &str| {
+                lines.extend(wrapped(text, width, first, &" ".repeat(first.len())));
+            };
+            put(&format!("{} [{}]", cause.what, cause.code), &number);
+            put(&cause.mend, &format!("{indent}mend: "));
+            if !cause.told_apart_by.is_empty() {
+                put(&cause.told_apart_by, &format!("{indent}to check: "));
             }
-            lines.extend(wrapped(&cause.told_apart_by, width, "   to check: ", "             "));
         }
         lines.extend(self.besides.iter().flat_map(|besides| wrapped(besides, width, "", "")));
         lines

@@ -124,7 +124,7 @@ fn of(looked_at: &str, judged: Verdict) -> Finding {
         Answer::Unknown => (
             Warning,
             "TrustPolicyUndecided",
-            "Whether it lets this token in depends on what only AWS knows at the time of the call.",
+            "Whether it lets this token in hangs on the lines with a question mark, which cannot be told from here.",
             "Look at the lines with a question mark.",
         ),
         Answer::No if judged.denied_by().is_some() => (

@@ -8,6 +8,7 @@ use crate::trust_policy::document::Document;
 use crate::trust_policy::document::Principals;
 use crate::trust_policy::document::Statement;
 use crate::trust_policy::is_wild;
+use crate::trust_policy::operator::Test;
 use crate::trust_policy::principal::means;
 use crate::trust_policy::verdict::Caller;
 use crate::trust_policy::verdict::Remark;
@@ -38,9 +39,12 @@ fn of(statement: &Statement, caller: &Caller) -> Vec<Remark> {
         |code: &'static str, text: String| remarks.push(Remark::new(code, format!("{name}: {text}")));
     let is_everybody = |names: &[String]| names.iter().any(|name| name == "*");
     // What excludes a few lets in all the others, and so does a key that is compared with itself.
-    let itself = format!("${{{}:", caller.issuer);
+    let itself = format!("${{{}:", caller.issuer).to_ascii_lowercase();
     let names_itself = |condition: &&Condition| {
-        condition.values.iter().any(|value| condition.is_variable(value) && value.contains(&itself))
+        condition
+            .values
+            .iter()
+            .any(|value| condition.is_variable(value) && value.to_ascii_lowercase().contains(&itself))
     };
     let on = |claim: &str| -> Vec<&Condition> {
         let key = format!("{}:{claim}", caller.issuer).to_ascii_lowercase();
@@ -67,8 +71,12 @@ fn of(statement: &Statement, caller: &Caller) -> Vec<Remark> {
         }),
         Actions::AllBut(_) => tell("WideAction", "its NotAction allows every other call".to_owned()),
     }
-    // What follows is about tokens of this cluster: a statement that lets none in is not too wide.
-    let lets_none_in = statement.conditions.iter().any(|condition| never_holds(condition, caller));
+    // What follows is about tokens of this cluster: a statement that lets none in is not too wide, and one that IAM would not
+    // take is nobody's.
+    let lets_none_in = statement
+        .conditions
+        .iter()
+        .any(|condition| condition.operator.test == Test::Unknown || never_holds(condition, caller));
     if lets_none_in || !is_meant(&statement.actions) {
         return remarks;
     }

@@ -1,7 +1,10 @@
 //! What the program says of a trust policy, held against an STS that evaluates policies by itself.
 
 use std::fs;
+use std::process::Command;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use irsa_sidecar::trust_policy::Answer;
 use irsa_sidecar::trust_policy::Caller;
 use irsa_sidecar::trust_policy::Document;
@@ -13,6 +16,7 @@ use support::sts::Principal;
 use support::sts::TrustPolicy;
 use support::world::World;
 
+use crate::sidecar::BINARY;
 use crate::sidecar::run;
 
 const ISSUER: &str = "oidc.eks.eu-central-1.amazonaws.com/id/AB12";
@@ -307,7 +311,40 @@ fn what_lets_nobody_in_is_not_too_wide() {
     assert_eq!(loosenings(CALL, json!({ "StringNotEquals": { "other.example:sub": "x" } })), all);
     assert_eq!(loosenings(CALL, json!({ "StringEquals": { "other.example:sub": "x" } })), [""; 0]);
     assert_eq!(loosenings(CALL, json!({ "StringEquals": { "${OIDC}:sub": "x" } })), [""; 0]);
+    assert_eq!(loosenings(CALL, json!({ "StringEqual": { (format!("{ISSUER}:sub")): "x" } })), [""; 0]);
     assert_eq!(loosenings("sts:AssumeRole", json!({})), [""; 0]);
+}
+
+/// What is to be said besides goes where it is not taken for the policy.
+#[tokio::test]
+async fn the_tokens_word_is_told_as_that_beside_what_is_printed() {
+    let world = World::start().await.unwrap();
+    let told = |arguments: &[&str], role_arn: &str| {
+        let mut command = Command::new(BINARY);
+        command.arg("trust-policy").args(arguments).env_clear().envs(world.env());
+        let output = command.env("AWS_ROLE_ARN", role_arn).output().unwrap();
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap())
+    };
+    let token = "kubectl-made.token";
+    let path = world.directory().join(token);
+    let claims = r#"{"iss":"https://oidc.example","sub":"system:serviceaccount:shop:app"}"#;
+    let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+    fs::write(&path, [part(r#"{"alg":"RS256"}"#), part(claims), part(&"s".repeat(256))].join(".")).unwrap();
+    let file = ["--token-file", path.to_str().unwrap()];
+    let [out, err] = told(&file, "arn:aws:iam::111122223333:role/app");
+    assert!(serde_json::from_str::<Value>(&out).is_ok(), "{out}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+    assert!(err.contains("not verified") && err.contains("aws eks describe-cluster"), "{err}");
+    let [_, err] = told(
+        &[&file[..], &["--issuer", "https://other.example"]].concat(),
+        "arn:aws:iam::111122223333:role/app",
+    );
+    assert_eq!(err, "");
+    let [_, err] =
+        told(&[&file[..], &["--format", "aws-cli"]].concat(), "arn:aws:iam::111122223333:role/app");
+    assert!(err.contains("replaces the role's whole trust policy"), "{err}");
+    let [out, err] = told(&file, "");
+    assert!(out.is_empty() && err.contains("--role-arn is missing"), "{err}");
 }
 
 /// What the command prints, set as the role's policy, lets the token in, and nobody else.

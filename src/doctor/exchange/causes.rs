@@ -177,7 +177,8 @@ pub(super) fn besides(causes: &[Cause], trust: Option<&Trust>) -> Option<String>
         format!("{words} [{}]", cause.code)
     };
     let others: Vec<String> = others.iter().map(in_short).collect();
-    Some(format!("It may besides be {} (--json: how to tell them apart).", others.join(", ")))
+    let others = others.join(", or ");
+    Some(format!("It may besides be {others} (--json: how to tell them apart)."))
 }
 
 /// `AssumeRole` by the role before: both sides must allow it, and AWS says no more.

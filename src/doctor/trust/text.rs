@@ -30,7 +30,12 @@ pub(in crate::doctor) fn lines(verdict: &Verdict, width: usize) -> Vec<String> {
             Answer::No => "does not apply",
             Answer::Unknown => "may apply",
         };
-        lines.extend(wrapped(&format!("{}, {effect}: {applies}", judged.statement), width, "", "  "));
+        lines.extend(wrapped(
+            &format!("{}, {effect}: {applies}", visible(&judged.statement)),
+            width,
+            "",
+            "  ",
+        ));
         if decides(judged) {
             // What keeps the token out is to be seen.
             judged.lines.iter().for_each(|line| lines.extend(line_by_line(line, !judged.allows, width)));
