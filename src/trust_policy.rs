@@ -162,7 +162,7 @@ fn loosened(asked: &Asked) -> Vec<String> {
     let mut warnings = Vec::new();
     if asked.session_tags {
         warnings.push(
-            "--session-tags: sts:TagSession lets whoever calls choose the session's tags, which policies that compare \
+            "--session-tags: sts:TagSession lets the caller, or its token, choose the session's tags, which policies that compare \
              aws:PrincipalTag (ABAC) take for its own; conditions on aws:RequestTag/KEY narrow them"
                 .to_owned(),
         );

@@ -6,6 +6,7 @@ use crate::config::ExternalId;
 use crate::config::RoleArn;
 use crate::config::quoted;
 use crate::contract::DEFAULT_AUDIENCE;
+use crate::harmless::harmless;
 use crate::token::Claims;
 use crate::trust_policy::Asked;
 use crate::trust_policy::Issuer;
@@ -129,8 +130,9 @@ impl Given {
         // A brace begins a variable in IAM, Terraform and CloudFormation.
         let is_strange = |c: char| c.is_whitespace() || c.is_control() || ['{', '}'].contains(&c);
         for audience in &audiences {
-            if audience.is_empty() || audience.len() > 255 || audience.contains(is_strange) {
-                let rule = "an audience has 1 to 255 characters, none of which is a space, a brace or a control character";
+            let is_shown_as_it_is = harmless(audience) == *audience && !audience.contains(is_strange);
+            if audience.is_empty() || audience.len() > 255 || !is_shown_as_it_is {
+                let rule = "an audience has 1 to 255 characters, none of which is a space, a brace or one that is not seen";
                 mistakes.push(Mistake(format!("--audience {}: {rule}", quoted(audience))));
             }
         }

@@ -198,6 +198,7 @@ fn what_a_template_would_fill_in_is_refused() {
         ("https://oidc.example/id", "${aws:username}"),
         ("https://oidc.example/id", "{{resolve:ssm:name}}"),
         ("https://oidc.example/id", "a\u{1b}b"),
+        ("https://oidc.example/id", "a\u{202e}b"),
     ] {
         let Value::Object(payload) =
             json!({ "iss": issuer, "sub": "system:serviceaccount:shop:app", "aud": audience })

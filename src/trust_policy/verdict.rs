@@ -121,6 +121,9 @@ pub fn verdict(document: &Document, caller: &Caller) -> Verdict {
 fn judged(statement: &Statement, caller: &Caller) -> Evaluation {
     let mut lines = vec![principal::judge(&statement.principals, caller), action(&statement.actions)];
     lines.extend(statement.conditions.iter().map(|condition| condition::judge(condition, caller)));
+    // Where a Deny does not mean the token, nobody has made a slip.
+    let fails = |line: &&mut Line| !statement.allows && line.answer == Answer::No;
+    lines.iter_mut().filter(fails).for_each(|line| (line.remark, line.difference) = (None, None));
     let applies = lines.iter().map(|line| line.answer).fold(Answer::Yes, Answer::and);
     Evaluation { statement: statement.name.clone(), allows: statement.allows, applies, lines }
 }

@@ -297,6 +297,24 @@ fn of_several_providers_the_likeliest_slip_is_the_one_that_is_shown() {
 }
 
 #[test]
+fn a_deny_that_does_not_mean_the_token_is_no_slip() {
+    let deny = |value: &str| {
+        json!({ "Effect": "Deny", "Principal": "*", "Action": CALL,
+            "Condition": { "StringLike": { (format!("{ISSUER}:sub")): value } } })
+    };
+    let allow = json!({ "Effect": "Allow", "Principal": { "Federated": PROVIDER }, "Action": CALL });
+    for (value, answer, is_denied) in
+        [("system:serviceaccount:sh?p:api*", Answer::Yes, false), ("system:*:sh?p:*", Answer::No, true)]
+    {
+        let document = Document::parse(&json!({ "Statement": [deny(value), allow] }).to_string()).unwrap();
+        let verdict = verdict(&document, &caller("system:serviceaccount:shop:app", "sts.amazonaws.com"));
+        assert_eq!((verdict.answer, verdict.denied_by().is_some()), (answer, is_denied), "{value}");
+        let lines = || verdict.statements.iter().flat_map(|judged| &judged.lines);
+        assert!(lines().all(|line| line.remark.is_none() && line.difference.is_none()), "{value}");
+    }
+}
+
+#[test]
 fn what_lets_nobody_in_is_not_too_wide() {
     let loosenings = |action: &str, condition: Value| {
         let policy = json!({ "Statement": {

@@ -202,4 +202,36 @@ mod tests {
             ["  ✗ StringEquals a\\u{7}:sub", "    policy \\u{200b}a\\nb", "    token  c"]
         );
     }
+
+    #[test]
+    fn a_deny_shows_what_it_compares_and_an_allow_what_differs() {
+        let line = Line {
+            what: "StringLike a:sub".to_owned(),
+            wanted: vec!["x*".to_owned()],
+            got: Some("xy".to_owned()),
+            answer: Answer::Yes,
+            remark: None,
+            difference: None,
+        };
+        assert_eq!(line_by_line(&line, false, 56), ["  ✓ StringLike a:sub"]);
+        assert_eq!(line_by_line(&line, true, 56), ["  ✓ StringLike a:sub", "    policy x*", "    token  xy"]);
+        let line = Line {
+            what: "StringEquals sts:RoleSessionName".to_owned(),
+            wanted: vec!["z".to_owned(), "b".to_owned()],
+            got: Some("a".to_owned()),
+            answer: Answer::No,
+            difference: Some(difference("b", "a", 0)),
+            ..line
+        };
+        assert_eq!(
+            line_by_line(&line, false, 56),
+            [
+                "  ✗ StringEquals sts:RoleSessionName",
+                "    policy b",
+                "    name   a",
+                "           ^ character 1",
+                "    nearest of 2 values"
+            ]
+        );
+    }
 }
