@@ -188,7 +188,7 @@ pub(super) fn denied_in_chain() -> Vec<Cause> {
             "ChainNotTrusted",
             "The role's trust policy does not let the role before it in, or wants an external id, tags or a source identity that \
              are not sent.",
-            "Set what irsa-sidecar trust-policy --from-role ARN prints; tags need sts:TagSession, a source identity \
+            "Add the statement that irsa-sidecar trust-policy --from-role ARN prints; tags need sts:TagSession, a source identity \
              sts:SetSourceIdentity.",
             "aws iam get-role of this role: AssumeRolePolicyDocument",
         ),
