@@ -37,6 +37,7 @@ pub mod roles;
 pub mod secret;
 pub mod serve;
 pub mod session_key;
+pub mod shell;
 pub mod shutdown;
 pub mod sts;
 pub mod termination_log;

@@ -18,8 +18,12 @@ mod asked;
 mod condition;
 mod difference;
 mod document;
+mod issuer;
 mod loosened;
+mod operator;
+mod principal;
 mod render;
+mod slip;
 mod strict;
 mod verdict;
 
@@ -155,8 +159,15 @@ pub fn permission(asked: &Asked) -> Option<String> {
 }
 
 fn loosened(asked: &Asked) -> Vec<String> {
-    let Who::ServiceAccounts { namespace, names, audiences, .. } = &asked.who else { return Vec::new() };
     let mut warnings = Vec::new();
+    if asked.session_tags {
+        warnings.push(
+            "--session-tags: sts:TagSession lets the caller, or its token, choose the session's tags, which policies that compare \
+             aws:PrincipalTag (ABAC) take for its own; conditions on aws:RequestTag/KEY narrow them"
+                .to_owned(),
+        );
+    }
+    let Who::ServiceAccounts { namespace, names, audiences, .. } = &asked.who else { return warnings };
     if is_wild(namespace) {
         warnings.push(format!(
             "namespace {namespace:?}: whoever may make pods in any namespace that matches has this role; name the namespace"

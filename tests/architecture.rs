@@ -25,6 +25,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("patch", &[]),
     ("secret", &[]),
     ("session_key", &[]),
+    ("shell", &[]),
     ("shutdown", &[]),
     ("termination_log", &["contract"]),
     // Values.
@@ -84,7 +85,7 @@ const PLAN: &[(&str, &[&str])] = &[
     // Opt in: the one thing that puts secrets on a volume.
     ("credentials_file", &["beat", "clock", "credentials", "file", "metrics", "refresh"]),
     // What IAM must say; it asks nobody.
-    ("trust_policy", &["config", "contract", "harmless", "token"]),
+    ("trust_policy", &["config", "contract", "harmless", "shell", "token"]),
     // Looks at everything and changes nothing.
     (
         "doctor",

@@ -17,6 +17,7 @@ use crate::contract::exit;
 use crate::credentials::Credentials;
 use crate::credentials::rfc3339;
 use crate::secret::Secret;
+use crate::shell;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
@@ -74,7 +75,7 @@ pub fn render(credentials: &Credentials, format: Format) -> Secret {
     match format {
         Format::Process => process(credentials),
         Format::Json => json(credentials),
-        Format::Env => lines(credentials, |name, value| format!("export {name}={}", shell_quoted(value))),
+        Format::Env => lines(credentials, |name, value| format!("export {name}={}", shell::quoted(value))),
         Format::EnvNoExport => {
             lines(credentials, |name, value| format!("{name}={}", quoted_if_need_be(value)))
         }
@@ -127,16 +128,11 @@ fn lines(credentials: &Credentials, line: fn(&str, &str) -> String) -> Secret {
     Secret::new(variables.map(|(name, value)| line(name, value) + "\n").concat())
 }
 
-/// In single quotes nothing has a meaning to the shell but the quote itself.
-fn shell_quoted(value: &str) -> String {
-    format!("'{}'", value.replace('\'', r"'\''"))
-}
-
 /// An env file has no quotes, and takes them for part of the value. What AWS gives needs none; what does gets them, since a
 /// shell may read it.
 fn quoted_if_need_be(value: &str) -> String {
     let is_harmless = |c: char| c.is_ascii_alphanumeric() || "+/=_.:@%,-".contains(c);
-    if value.chars().all(is_harmless) { value.to_owned() } else { shell_quoted(value) }
+    if value.chars().all(is_harmless) { value.to_owned() } else { shell::quoted(value) }
 }
 
 /// As in a POSIX shell, but that a backslash has a meaning before a quote or another one.

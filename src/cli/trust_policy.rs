@@ -96,7 +96,9 @@ pub(super) fn asked(matches: &ArgMatches) -> TrustPolicy {
 
 /// Prints the policy, warnings to stderr; gives the exit status.
 pub fn run(TrustPolicy { token_file, format, mut given }: TrustPolicy, strings: &dyn Strings) -> u8 {
-    given.role_arn = given.role_arn.or_else(|| strings.var(ENV_ROLE_ARN).ok().flatten());
+    // Empty is unset, as SDKs have it.
+    let of_environment = || strings.var(ENV_ROLE_ARN).ok().flatten().filter(|arn| !arn.is_empty());
+    given.role_arn = given.role_arn.or_else(of_environment);
     let token = match given.needs_token() || token_file.is_some() {
         true => match token::open(token_file.as_deref(), strings) {
             Ok(token) => Some(token),
@@ -104,6 +106,7 @@ pub fn run(TrustPolicy { token_file, format, mut given }: TrustPolicy, strings: 
         },
         false => None,
     };
+    let has_tokens_issuer = given.issuers.is_empty() && given.from_role.is_none();
     let err = &mut io::stderr().lock();
     let asked = match given.resolve(token.as_ref().map(|token| token.claims())) {
         Ok(asked) => asked,
@@ -121,6 +124,22 @@ pub fn run(TrustPolicy { token_file, format, mut given }: TrustPolicy, strings: 
         }
     }
     warnings.iter().for_each(|warning| say(err, &format!("warning: {warning}")));
+    if format == Format::AwsCli {
+        say(
+            err,
+            "warning: update-assume-role-policy replaces the role's whole trust policy: statements for others are lost",
+        );
+    }
+    let issuer = token.as_ref().and_then(|token| token.claims().issuer());
+    if let Some(issuer) = issuer.filter(|_| has_tokens_issuer) {
+        say(
+            err,
+            &format!(
+                "note: the issuer is the token's word, and the token is not verified here: compare {issuer} with aws eks \
+                 describe-cluster --name CLUSTER --query cluster.identity.oidc.issuer"
+            ),
+        );
+    }
     if let Some(permission) = permission(&asked) {
         say(err, &format!("The role before must be allowed it, too, by a policy of its own:\n{permission}"));
     }

@@ -64,6 +64,11 @@ impl Place {
         format!("{scheme}://{host}{port}{path}")
     }
 
+    /// Whether what is sent there is read by nobody on the way: keys are sent to no other place.
+    pub(crate) fn is_private(&self) -> bool {
+        self.is_https || self.address().is_some_and(|address| address.ip().is_loopback())
+    }
+
     /// None where the host is a name that would have to be looked up.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         let ip = match self.host.as_str() {
@@ -199,6 +204,22 @@ mod tests {
         assert_eq!(shown("http://[::1]:80/x?key=1").as_deref(), Some("http://[::1]/x"));
         assert_eq!(shown("https://user:secret@host"), None);
         assert!(Place::of("sts.amazonaws.com").is_none() && Place::of("ftp://x").is_none());
+    }
+
+    #[test]
+    fn keys_are_sent_to_loopback_or_over_https() {
+        for (url, is_private) in [
+            ("https://sts.amazonaws.com", true),
+            ("http://localhost:9000", true),
+            ("http://127.8.9.1:9000", true),
+            ("http://[::1]:9000", true),
+            ("http://sts.amazonaws.com", false),
+            ("http://10.0.0.5:9000", false),
+            ("http://0.0.0.0:9000", false),
+            ("http://localhost.example", false),
+        ] {
+            assert_eq!(Place::of(url).unwrap().is_private(), is_private, "{url}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! AWS answers alike to a role that is not there, a path that is missing, a trust policy that does not match and an
 //! organization's policy that forbids it: no one of them is ever told as certain.
 
+use crate::doctor::exchange::causes::besides;
 use crate::doctor::exchange::causes::causes;
 use crate::doctor::exchange::causes::denied_in_chain;
 use crate::doctor::facts::Facts;
@@ -105,7 +106,10 @@ fn refused(
             only.found = format!("{} {}", only.found, cause.what);
             only.mend(cause.mend)
         }
-        _ => finding(error.code()).causes(causes),
+        _ => {
+            let besides = besides(&causes, trust).filter(|_| error.kind == ErrorKind::AccessDenied);
+            Finding { besides, ..finding(error.code()).causes(causes) }
+        }
     }
 }
 

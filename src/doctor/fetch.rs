@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use crate::clock::Clock;
 use crate::clock::Timeline;
+use crate::config::Place;
 use crate::config::RoleArn;
 use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_SECRET_ACCESS_KEY;
@@ -27,6 +28,8 @@ const ALLOW: &str = "Allow iam:GetRole on the role to whoever asks; or have some
                      and give its output to --trust-policy.";
 const BY_HAND: &str =
     "Run aws iam get-role --role-name NAME where IAM is reached, and give its output to --trust-policy.";
+const IN_CLEAR: &str = "Take keys of the role's own account and look at its name there (aws iam list-roles); or set \
+                        AWS_ENDPOINT_URL_STS to an https URL.";
 
 pub(super) async fn policy(
     facts: &Facts<'_>,
@@ -73,6 +76,14 @@ async fn unknown(
     now: SystemTime,
     clock: &Clock,
 ) -> Box<Finding> {
+    if let Some(place) = Place::of(sts.endpoint()).filter(|place| !place.is_private()) {
+        let found = format!(
+            "IAM has no such role in the account of the keys. Which that is, STS is not asked: {} is neither https nor on \
+             loopback, and keys are not sent in clear.",
+            place.shown()
+        );
+        return not_fetched(&found, IN_CLEAR);
+    }
     let asker = match sts.caller_identity(who, Timeline::since(now, clock.read())).await {
         Ok(asker) => asker,
         Err(error) => {

@@ -51,6 +51,9 @@ pub(super) struct Finding {
     /// Where the answer leaves several: all of them, likeliest first. None of them is certain.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Cause>,
+    /// All causes but the first in one line, where people need no more of them.
+    #[serde(skip)]
+    pub besides: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_policy: Option<Verdict>,
 }
@@ -116,6 +119,7 @@ impl Check {
             found,
             mend: None,
             causes: Vec::new(),
+            besides: None,
             trust_policy: None,
         }
     }
@@ -144,15 +148,20 @@ impl Finding {
         if let Some(mend) = &self.mend {
             lines.extend(wrapped(mend, width, "mend: ", "      "));
         }
-        for (index, cause) in self.causes.iter().enumerate() {
-            let number = format!("{}. ", index + 1);
-            lines.extend(wrapped(&format!("{} [{}]", cause.what, cause.code), width, &number, "   "));
-            lines.extend(wrapped(&cause.mend, width, "   mend: ", "         "));
-            if cause.told_apart_by.is_empty() {
-                continue;
+        let told = if self.besides.is_some() { 1 } else { self.causes.len() };
+        for (index, cause) in self.causes.iter().take(told).enumerate() {
+            let number = if told == 1 { String::new() } else { format!("{}. ", index + 1) };
+            let indent = " ".repeat(number.len());
+            let mut put = |text: &str, first: &str| {
+                lines.extend(wrapped(text, width, first, &" ".repeat(first.len())));
+            };
+            put(&format!("{} [{}]", cause.what, cause.code), &number);
+            put(&cause.mend, &format!("{indent}mend: "));
+            if !cause.told_apart_by.is_empty() {
+                put(&cause.told_apart_by, &format!("{indent}to check: "));
             }
-            lines.extend(wrapped(&cause.told_apart_by, width, "   to check: ", "             "));
         }
+        lines.extend(self.besides.iter().flat_map(|besides| wrapped(besides, width, "", "")));
         lines
     }
 }

@@ -10,16 +10,18 @@ use crate::doctor::facts::Policy;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
+use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
-use crate::doctor::text::wrapped;
 use crate::sts::client::names;
 use crate::trust_policy::Answer;
 use crate::trust_policy::Caller;
-use crate::trust_policy::Difference;
-use crate::trust_policy::Evaluation;
 use crate::trust_policy::Line;
 use crate::trust_policy::Verdict;
 use crate::trust_policy::verdict;
+
+mod text;
+
+pub(super) use text::lines;
 
 pub(super) struct Trust {
     pub(super) findings: Vec<Finding>,
@@ -27,6 +29,8 @@ pub(super) struct Trust {
     pub(super) answer: Option<Answer>,
     /// Whether it is known to be of a role of this very ARN.
     pub(super) is_same_role: bool,
+    /// Whether a statement of it allows the call, so that only a Deny could keep it out.
+    pub(super) is_allowed: bool,
 }
 
 impl Trust {
@@ -39,6 +43,12 @@ impl Trust {
                     .to_owned();
             });
         }
+        if matches!(outcome, Outcome::Held(_)) && self.answer == Some(Answer::Unknown) {
+            self.findings.iter_mut().filter(|finding| finding.trust_policy.is_some()).for_each(|finding| {
+                finding.severity = Note;
+                finding.found.push_str(" In this moment it does: STS has let it in.");
+            });
+        }
         self
     }
 
@@ -49,7 +59,7 @@ impl Trust {
 
 impl From<Box<Finding>> for Trust {
     fn from(finding: Box<Finding>) -> Self {
-        Self { findings: vec![*finding], answer: None, is_same_role: false }
+        Self { findings: vec![*finding], answer: None, is_same_role: false, is_allowed: false }
     }
 }
 
@@ -90,7 +100,7 @@ pub(super) fn check(facts: &Facts<'_>, policy: &Policy) -> Trust {
         );
     };
     let judged = verdict(document, &caller);
-    let answer = Some(judged.answer);
+    let (answer, is_allowed) = (Some(judged.answer), judged.is_allowed());
     for loosening in &judged.loosenings {
         let found = format!("{}.", loosening.text);
         let finding = Check::TrustPolicy.finding(Warning, loosening.code, looked_at.clone(), found);
@@ -100,7 +110,7 @@ pub(super) fn check(facts: &Facts<'_>, policy: &Policy) -> Trust {
     }
     findings.insert(0, of(looked_at, judged));
     let is_same_role = document.role_arn.as_deref() == Some(session.role_arn.as_str());
-    Trust { findings, answer, is_same_role }
+    Trust { findings, answer, is_same_role, is_allowed }
 }
 
 fn of(looked_at: &str, judged: Verdict) -> Finding {
@@ -114,7 +124,7 @@ fn of(looked_at: &str, judged: Verdict) -> Finding {
         Answer::Unknown => (
             Warning,
             "TrustPolicyUndecided",
-            "Whether it lets this token in depends on what only AWS knows at the time of the call.",
+            "Whether it lets this token in hangs on the lines with a question mark, which cannot be told from here.",
             "Look at the lines with a question mark.",
         ),
         Answer::No if judged.denied_by().is_some() => (
@@ -123,16 +133,24 @@ fn of(looked_at: &str, judged: Verdict) -> Finding {
             "A Deny keeps this token out, whatever else allows it.",
             "Narrow the Deny in IAM, so that it does not mean this token.",
         ),
-        Answer::No => (
-            Broken,
-            "TrustPolicyRefuses",
-            "It does not let this token in.",
-            "In IAM, change the line marked ✗ to what the token has, or set the whole policy that irsa-sidecar trust-policy --format \
-             aws-cli prints.",
-        ),
+        Answer::No => {
+            (Broken, "TrustPolicyRefuses", "It does not let this token in.", mend_of_refusal(&judged))
+        }
     };
     let finding = Check::TrustPolicy.finding(severity, code, looked_at, found).mend(mend);
     Finding { trust_policy: Some(judged), ..finding }
+}
+
+/// What the caller calls the session can be changed without IAM.
+fn mend_of_refusal(judged: &Verdict) -> &'static str {
+    let fails_by_name_alone =
+        |lines: &[Line]| lines.iter().filter(|line| line.answer == Answer::No).all(Line::is_session_name);
+    if judged.statements.iter().any(|judged| judged.allows && fails_by_name_alone(&judged.lines)) {
+        return "Set AWS_ROLE_SESSION_NAME, or session_name in the roles file, to one that the policy takes; or, in IAM, change the \
+                line marked ✗.";
+    }
+    "In IAM, change the line marked ✗ to what the token has, or add the statement that irsa-sidecar trust-policy prints to those \
+     that are there. What --format aws-cli prints replaces the whole policy, statements for others included."
 }
 
 /// The same role under another path, which is then the matter; or, as the error, another role altogether.
@@ -149,108 +167,4 @@ fn another_role(looked_at: &str, told: &str, wanted: &RoleArn) -> Result<Finding
     let found = format!("It is of another role: {told}. AWS_ROLE_ARN is {wanted}.");
     let mend = format!("Give what aws iam get-role --role-name {} prints.", wanted.name());
     Err(Box::new(Check::TrustPolicy.finding(Warning, "AnotherRole", looked_at, found).mend(mend)))
-}
-
-/// The statements, line by line: those that decide with all that is wrong, the others in one line.
-pub(super) fn lines(verdict: &Verdict, width: usize) -> Vec<String> {
-    let decides = |judged: &Evaluation| match verdict.answer {
-        Answer::Yes => judged.allows && judged.applies == Answer::Yes,
-        Answer::Unknown => judged.applies == Answer::Unknown,
-        Answer::No => match verdict.denied_by() {
-            Some(denied) => denied == judged,
-            None => judged.allows,
-        },
-    };
-    let mut lines = Vec::new();
-    for judged in &verdict.statements {
-        let effect = if judged.allows { "Allow" } else { "Deny" };
-        let applies = match judged.applies {
-            Answer::Yes => "applies",
-            Answer::No => "does not apply",
-            Answer::Unknown => "may apply",
-        };
-        lines.extend(wrapped(&format!("{}, {effect}: {applies}", judged.statement), width, "", "  "));
-        if decides(judged) {
-            judged.lines.iter().for_each(|line| lines.extend(line_by_line(line, width)));
-        }
-    }
-    lines
-}
-
-fn line_by_line(line: &Line, width: usize) -> Vec<String> {
-    let sign = match line.answer {
-        Answer::Yes => "✓",
-        Answer::No => "✗",
-        Answer::Unknown => "?",
-    };
-    let mut lines = wrapped(&line.what, width, &format!("  {sign} "), "    ");
-    if line.answer == Answer::Yes {
-        return lines;
-    }
-    match &line.difference {
-        Some(difference) => lines.extend(shown(difference, width)),
-        None => line
-            .wanted
-            .iter()
-            .for_each(|wanted| lines.extend(wrapped(wanted, width, "    policy ", "           "))),
-    }
-    if let Some(remark) = &line.remark {
-        lines.extend(wrapped(&format!("{} [{}]", remark.text, remark.code), width, "    ", "    "));
-    }
-    lines
-}
-
-/// Both texts, and a mark below the first character that differs; long ones are cut around it.
-fn shown(difference: &Difference, width: usize) -> Vec<String> {
-    const INDENT: usize = 11;
-    let room = width.saturating_sub(INDENT + 1).max(8);
-    let begin = (difference.at + 6).saturating_sub(room);
-    let cut = |text: &str| {
-        let text: Vec<char> = text.chars().filter(|c| !c.is_control()).collect();
-        let end = text.len().min(begin + room);
-        let mut part: String = text[begin.min(text.len())..end].iter().collect();
-        if begin > 0 && !part.is_empty() {
-            part.replace_range(..part.chars().next().map_or(0, char::len_utf8), "…");
-        }
-        if end < text.len() {
-            part.push('…');
-        }
-        part
-    };
-    let mark = INDENT + difference.at - begin;
-    let place = format!("character {}", difference.at + 1);
-    let marked = match mark + place.len() + 2 <= width {
-        true => format!("{:mark$}^ {place}", ""),
-        false => format!("{:>before$} ^", place, before = mark - 1),
-    };
-    vec![
-        format!("    policy {}", cut(&difference.wanted)),
-        format!("    token  {}", cut(&difference.got)),
-        marked,
-    ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn marks_the_first_character_that_differs_in_texts_of_any_length() {
-        let difference = Difference { wanted: "system:a".to_owned(), got: "system:b".to_owned(), at: 7 };
-        assert_eq!(
-            shown(&difference, 56),
-            ["    policy system:a", "    token  system:b", "                  ^ character 8"]
-        );
-        let long = "x".repeat(100);
-        let difference = Difference { wanted: format!("{long}a{long}"), got: format!("{long}b"), at: 100 };
-        let lines = shown(&difference, 56);
-        let mark = lines[2].chars().position(|c| c == '^').unwrap();
-        assert_eq!(lines[0].chars().nth(mark), Some('a'));
-        assert_eq!(lines[1].chars().nth(mark), Some('b'));
-        assert!(lines.iter().all(|line| line.chars().count() <= 56), "{lines:#?}");
-        assert_eq!(
-            shown(&Difference { wanted: String::new(), got: "x".to_owned(), at: 0 }, 56)[0],
-            "    policy "
-        );
-    }
 }

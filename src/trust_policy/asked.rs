@@ -6,6 +6,7 @@ use crate::config::ExternalId;
 use crate::config::RoleArn;
 use crate::config::quoted;
 use crate::contract::DEFAULT_AUDIENCE;
+use crate::harmless::harmless;
 use crate::token::Claims;
 use crate::trust_policy::Asked;
 use crate::trust_policy::Issuer;
@@ -118,20 +119,24 @@ impl Given {
 
     /// The token's own only where it is not for STS.
     fn audiences(&self, claims: Option<&Claims>, mistakes: &mut Vec<Mistake>) -> Vec<String> {
-        for audience in &self.audiences {
-            if audience.is_empty() || audience.len() > 255 || audience.chars().any(char::is_whitespace) {
-                let rule = "an audience has 1 to 255 characters and no space";
-                mistakes.push(Mistake(format!("--audience {}: {rule}", quoted(audience))));
-            }
-        }
         let of_token = claims.map(Claims::audiences).unwrap_or_default();
-        match self.audiences.as_slice() {
+        let audiences = match self.audiences.as_slice() {
             [] if of_token.is_empty() || of_token.contains(&DEFAULT_AUDIENCE) => {
                 vec![DEFAULT_AUDIENCE.to_owned()]
             }
             [] => of_token.into_iter().map(str::to_owned).collect(),
             given => given.to_vec(),
+        };
+        // A brace begins a variable in IAM, Terraform and CloudFormation.
+        let is_strange = |c: char| c.is_whitespace() || c.is_control() || ['{', '}'].contains(&c);
+        for audience in &audiences {
+            let is_shown_as_it_is = harmless(audience) == *audience && !audience.contains(is_strange);
+            if audience.is_empty() || audience.len() > 255 || !is_shown_as_it_is {
+                let rule = "an audience has 1 to 255 characters, none of which is a space, a brace or one that is not seen";
+                mistakes.push(Mistake(format!("--audience {}: {rule}", quoted(audience))));
+            }
         }
+        audiences
     }
 }
 
@@ -159,8 +164,10 @@ fn issuer_without_scheme(text: &str) -> Result<Issuer, &'static str> {
     if host.is_empty() || !host.chars().all(is_host) {
         return Err("its host is missing or cannot be one");
     }
-    if rest.contains(['?', '#']) || rest.chars().any(|c| !c.is_ascii_graphic() || c == '"' || c == '\\') {
-        return Err("an issuer has no query and no such characters");
+    // No sign that IAM, a shell, Terraform or YAML would take for more than itself.
+    let is_of_a_path = |c: char| c.is_ascii_alphanumeric() || "-._~/:@%+,=".contains(c);
+    if !rest.chars().all(is_of_a_path) {
+        return Err("an issuer has no query, and A-Z a-z 0-9 - . _ ~ / : @ % + , = alone");
     }
     if rest.ends_with("/.well-known/openid-configuration") {
         return Err("that is its discovery document; leave out /.well-known/openid-configuration");

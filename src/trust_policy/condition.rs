@@ -3,38 +3,18 @@
 //! The rules are those of IAM's "Condition operators" and "Multivalued context keys": what is not there fulfils a
 //! negation, `…IfExists` and `ForAllValues`, and nothing else.
 
-use crate::trust_policy::difference::Difference;
 use crate::trust_policy::difference::matches;
 use crate::trust_policy::document::Condition;
+use crate::trust_policy::operator::Quantifier;
+use crate::trust_policy::operator::Test;
+use crate::trust_policy::slip::Slip;
 use crate::trust_policy::verdict::Answer;
 use crate::trust_policy::verdict::Caller;
 use crate::trust_policy::verdict::Line;
 use crate::trust_policy::verdict::Remark;
-use crate::trust_policy::verdict::same_kind_of_cluster;
-
-const OPERATORS: [&str; 11] = [
-    "StringEquals",
-    "StringNotEquals",
-    "StringEqualsIgnoreCase",
-    "StringNotEqualsIgnoreCase",
-    "StringLike",
-    "StringNotLike",
-    "ArnEquals",
-    "ArnNotEquals",
-    "ArnLike",
-    "ArnNotLike",
-    "Null",
-];
-
-/// An operator, taken apart.
-struct Operator<'a> {
-    name: &'a str,
-    quantifier: &'a str,
-    if_exists: bool,
-}
 
 /// What a call has under a key.
-enum Had<'a> {
+pub(super) enum Had<'a> {
     Values(Vec<&'a str>),
     Absent,
     /// Only AWS knows, in the moment of the call.
@@ -42,98 +22,101 @@ enum Had<'a> {
 }
 
 pub(super) fn judge(condition: &Condition, caller: &Caller) -> Line {
-    let operator = Operator::of(&condition.operator);
     let had = caller.value(&condition.key);
-    let answer = operator.answer(condition, &had);
+    let answer = condition.answer(&had);
     let got = match &had {
         Had::Values(values) => Some(values.join(", ")),
         Had::Absent | Had::Unknown => None,
     };
-    let difference = match (&answer, &had) {
-        (Answer::No, Had::Values(values)) if !operator.is_negated() => {
-            values.first().and_then(|value| Difference::nearest(&condition.values, value))
+    let (remark, difference) = match answer {
+        Answer::Yes => (None, None),
+        Answer::No => {
+            let Slip { remark, difference } = Slip::behind(condition, &had, caller);
+            (Some(remark), difference)
         }
-        _ => None,
+        Answer::Unknown => (Some(condition.why_unknown()), None),
     };
-    let remark = match answer {
-        Answer::Yes => None,
-        Answer::No => Some(why_not(condition, &operator, &had, caller)),
-        Answer::Unknown => Some(Remark::new(
-            "ConditionNotEvaluated",
-            "only AWS can tell what this is at the time of the call",
-        )),
-    };
-    let what = format!("{} {}", condition.operator, condition.key);
+    let what = format!("{} {}", condition.operator.written, condition.key);
     Line { what, wanted: condition.values.clone(), got, answer, remark, difference }
 }
 
-/// Whether a line is fulfilled when the key is not there at all.
-pub(super) fn passes_when_absent(condition: &Condition) -> bool {
-    let operator = Operator::of(&condition.operator);
-    operator.if_exists || operator.quantifier == "ForAllValues"
+/// Whether no call of this provider's tokens can fulfil it, whoever's they are.
+pub(super) fn never_holds(condition: &Condition, caller: &Caller) -> bool {
+    let had = caller.value(&condition.key);
+    matches!(had, Had::Absent) && condition.answer(&had) == Answer::No
 }
 
-/// Whether it lets in only what it names.
-pub(super) fn restricts(condition: &Condition) -> bool {
-    let operator = Operator::of(&condition.operator);
-    OPERATORS.contains(&operator.name) && operator.name != "Null" && !operator.is_negated()
-}
-
-/// Whether it compares with patterns.
-pub(super) fn is_like(condition: &Condition) -> bool {
-    matches!(Operator::of(&condition.operator).name, "StringLike" | "ArnLike" | "ArnEquals")
-}
-
-impl<'a> Operator<'a> {
-    fn of(written: &'a str) -> Self {
-        let (quantifier, rest) = written.split_once(':').unwrap_or(("", written));
-        let (name, if_exists) = rest.strip_suffix("IfExists").map_or((rest, false), |name| (name, true));
-        Self { name, quantifier, if_exists }
-    }
-
-    fn is_negated(&self) -> bool {
-        self.name.contains("Not")
-    }
-
-    fn answer(&self, condition: &Condition, had: &Had<'_>) -> Answer {
-        let is_known =
-            OPERATORS.contains(&self.name) && ["", "ForAnyValue", "ForAllValues"].contains(&self.quantifier);
-        // A policy variable stands for what AWS puts there.
-        let has_variable = condition.values.iter().any(|value| value.contains("${"));
+impl Condition {
+    pub(super) fn answer(&self, had: &Had<'_>) -> Answer {
+        let operator = &self.operator;
         let values = match had {
-            _ if !is_known || has_variable => return Answer::Unknown,
+            _ if matches!(operator.test, Test::NotOfTexts | Test::Unknown) => return Answer::Unknown,
             Had::Unknown => return Answer::Unknown,
             Had::Absent => &[][..],
             Had::Values(values) => values,
         };
-        if self.name == "Null" {
-            let wants_absent = condition.values.iter().any(|value| value.eq_ignore_ascii_case("true"));
-            return Answer::of(wants_absent == values.is_empty());
+        if operator.test == Test::Null {
+            let wants = |wanted: &String| wanted.eq_ignore_ascii_case("true") == values.is_empty();
+            return Answer::of(self.values.iter().any(wants));
         }
         if values.is_empty() {
-            let passes = passes_when_absent(condition) || (self.is_negated() && self.quantifier.is_empty());
-            return Answer::of(passes);
+            let passes = operator.is_negated && operator.quantifier == Quantifier::One;
+            return Answer::of(passes || operator.passes_when_absent());
         }
-        let fits = |value: &&str| {
-            condition.values.iter().any(|wanted| self.fits(wanted, value)) != self.is_negated()
-        };
-        Answer::of(match self.quantifier {
-            "ForAllValues" => values.iter().all(fits),
-            _ => values.iter().any(fits),
-        })
+        let answers = values.iter().map(|value| self.answer_to(value));
+        match operator.quantifier {
+            Quantifier::AllValues => answers.fold(Answer::Yes, Answer::and),
+            Quantifier::One | Quantifier::AnyValue => answers.fold(Answer::No, Answer::or),
+        }
     }
 
-    fn fits(&self, wanted: &str, value: &str) -> bool {
-        match self.name {
-            "StringEquals" | "StringNotEquals" => wanted == value,
-            "StringEqualsIgnoreCase" | "StringNotEqualsIgnoreCase" => wanted.eq_ignore_ascii_case(value),
-            "StringLike" | "StringNotLike" => matches(wanted, value),
-            _ => arn_matches(wanted, value),
+    fn answer_to(&self, value: &str) -> Answer {
+        let fits = |wanted: &&String| !self.is_variable(wanted) && self.operator.test.fits(wanted, value);
+        if self.values.iter().any(|wanted| fits(&wanted)) {
+            return Answer::of(!self.operator.is_negated);
+        }
+        if self.values.iter().any(|wanted| self.is_variable(wanted)) {
+            return Answer::Unknown;
+        }
+        Answer::of(self.operator.is_negated)
+    }
+
+    /// A policy variable, for which AWS puts what it knows: `${aws:PrincipalTag/team}`. In a policy of the older Version it is
+    /// text.
+    pub(super) fn is_variable(&self, wanted: &str) -> bool {
+        self.fills_variables && has_variable(wanted)
+    }
+
+    fn why_unknown(&self) -> Remark {
+        if self.operator.test == Test::Unknown {
+            let text =
+                format!("IAM's guide has no operator {}; it is not evaluated here", self.operator.written);
+            return Remark::new("OperatorUnknown", text);
+        }
+        let text = "only AWS can tell what this is at the time of the call";
+        Remark::new("ConditionNotEvaluated", text)
+    }
+}
+
+/// Every variable of IAM's has a colon in its name; what has none was a template's.
+pub(super) fn has_variable(text: &str) -> bool {
+    let mut names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+    names.any(|(name, _)| name.contains(':'))
+}
+
+impl Test {
+    fn fits(self, wanted: &str, value: &str) -> bool {
+        match self {
+            Self::Equals => wanted == value,
+            Self::EqualsIgnoreCase | Self::Bool => wanted.eq_ignore_ascii_case(value),
+            Self::Like => matches(wanted, value),
+            Self::Arn => arn_matches(wanted, value),
+            Self::Null | Self::NotOfTexts | Self::Unknown => false,
         }
     }
 }
 
-/// To IAM, ArnEquals and ArnLike are one: both are ARNs, and each of the six parts is matched by itself.
+/// Both are ARNs, and each of the six parts is matched by itself.
 fn arn_matches(wanted: &str, value: &str) -> bool {
     let (wanted, value): (Vec<&str>, Vec<&str>) =
         (wanted.splitn(6, ':').collect(), value.splitn(6, ':').collect());
@@ -142,6 +125,7 @@ fn arn_matches(wanted: &str, value: &str) -> bool {
 }
 
 impl Caller {
+    /// Keys are compared without regard to case, the issuer in them too ("IAM JSON policy elements: Condition").
     fn value<'a>(&'a self, key: &str) -> Had<'a> {
         let key = key.to_ascii_lowercase();
         let of_provider = key.strip_prefix(&format!("{}:", self.issuer.to_ascii_lowercase()));
@@ -158,88 +142,12 @@ impl Caller {
     }
 }
 
-/// `aws:SourceIp`, `iam:ResourceTag/…`: no issuer's, whose name has a dot, and not of the call itself.
+/// `aws:SourceIp`, `iam:ResourceTag/…`: no issuer's, whose name has a dot, not of the call itself, and no placeholder.
 fn is_of_aws(key: &str) -> bool {
     let prefix = key.split(':').next().unwrap_or_default();
-    !key.contains("://") && !prefix.contains(['.', '/']) && !["sts", "saml"].contains(&prefix)
+    let is_name = !prefix.is_empty() && prefix.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    is_name && !key.contains("://") && !["sts", "saml"].contains(&prefix)
 }
 
-/// The likeliest slip behind a line that is not fulfilled.
-fn why_not(condition: &Condition, operator: &Operator<'_>, had: &Had<'_>, caller: &Caller) -> Remark {
-    let Had::Values(values) = had else { return absent(&condition.key, caller) };
-    let got = values.first().copied().unwrap_or_default();
-    if operator.is_negated() {
-        return Remark::new("ConditionExcludes", "this is what the statement excludes");
-    }
-    let wanted = |test: &dyn Fn(&str) -> bool| condition.values.iter().any(|wanted| test(wanted));
-    if !is_like(condition) && wanted(&|wanted| wanted.contains('*') && matches(wanted, got)) {
-        let text = format!("{} takes * for a star; StringLike takes it for any text", operator.name);
-        return Remark::new("WildcardInStringEquals", text);
-    }
-    if wanted(&|wanted| wanted.trim().eq_ignore_ascii_case(got)) {
-        return Remark::new("CaseDiffers", "only upper and lower case differ, or a space");
-    }
-    if condition.key.to_ascii_lowercase().ends_with(":aud") {
-        let text = format!("the token is meant for {got}; the policy wants another audience");
-        return Remark::new("AudienceDiffers", text);
-    }
-    subject_differs(&condition.values, got)
-}
-
-fn subject_differs(wanted: &[String], got: &str) -> Remark {
-    let parts = |subject: &str| -> Option<(String, String)> {
-        let (namespace, name) =
-            subject.strip_prefix(crate::contract::SERVICE_ACCOUNT_SUBJECT)?.split_once(':')?;
-        Some((namespace.to_owned(), name.to_owned()))
-    };
-    let Some((namespace, name)) = parts(got) else {
-        return Remark::new("ValueDiffers", "none of the values that are wanted is here");
-    };
-    let wanted: Vec<_> = wanted.iter().filter_map(|subject| parts(subject)).collect();
-    if wanted.is_empty() {
-        let form = "a ServiceAccount's subject is system:serviceaccount:NAMESPACE:NAME; the policy wants another form";
-        return Remark::new("SubjectForm", form);
-    }
-    if wanted.iter().any(|(_, wanted)| matches(wanted, &name)) {
-        return Remark::new(
-            "NamespaceDiffers",
-            format!("the pod's namespace is {namespace}; the policy wants another"),
-        );
-    }
-    if wanted.iter().any(|(wanted, _)| matches(wanted, &namespace)) {
-        let is_of_a_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.*?".contains(c);
-        let strange = wanted.iter().find_map(|(_, wanted)| wanted.chars().find(|c| !is_of_a_name(*c)));
-        let never = strange
-            .map(|c| format!(", which no ServiceAccount has: no name holds {c:?}"))
-            .unwrap_or_default();
-        let text = format!("the pod's ServiceAccount is {name}; the policy wants another{never}");
-        return Remark::new("ServiceAccountDiffers", text);
-    }
-    let text = format!(
-        "the pod's ServiceAccount is {name} in {namespace}; the policy wants another, of another namespace"
-    );
-    Remark::new("ServiceAccountDiffers", text)
-}
-
-/// Nothing is there under this key.
-fn absent(key: &str, caller: &Caller) -> Remark {
-    let issuer = key.rsplit_once(':').map_or("", |(issuer, _)| issuer);
-    if let Some(bare) = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://")) {
-        let text = format!("a condition key has no scheme: write {bare}:…");
-        return Remark::new("SchemeInConditionKey", text);
-    }
-    if issuer.trim_end_matches('/') == caller.issuer && issuer != caller.issuer {
-        return Remark::new("TrailingSlash", "only the slash at the end differs");
-    }
-    if issuer == caller.issuer {
-        return Remark::new("UnknownConditionKey", "of a ServiceAccount's token IAM knows sub and aud alone");
-    }
-    if same_kind_of_cluster(issuer, &caller.issuer) {
-        let text = format!("it is another cluster's; this token's issuer is {}", caller.issuer);
-        return Remark::new("ConditionOfAnotherCluster", text);
-    }
-    Remark::new(
-        "ConditionKeyAbsent",
-        format!("the call has no such key; this token's are {}:sub and :aud", caller.issuer),
-    )
-}
+#[cfg(test)]
+mod tests;

@@ -7,42 +7,77 @@ use serde::Serialize;
 pub struct Difference {
     pub wanted: String,
     pub got: String,
-    /// So many characters are alike.
+    /// So many characters of what is there are as wanted.
     #[serde(rename = "alike")]
     pub at: usize,
+    /// So many of what is wanted are there: the same number, but for patterns.
+    #[serde(rename = "alike_in_wanted")]
+    pub in_wanted: usize,
+}
+
+/// How what is wanted is meant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reading {
+    Exact,
+    IgnoringCase,
+    Pattern,
 }
 
 impl Difference {
-    /// From that of the wanted texts which it is nearest to; none where there is nothing to compare with.
-    pub fn nearest(wanted: &[String], got: &str) -> Option<Self> {
-        let of =
-            |wanted: &String| Self { at: common(wanted, got), wanted: wanted.clone(), got: got.to_owned() };
-        wanted.iter().map(of).max_by_key(|difference| difference.at)
+    pub(super) fn between(wanted: &str, got: &str, reading: Reading) -> Self {
+        let (in_wanted, at) = match reading {
+            Reading::Exact => common(wanted, got, |a, b| a == b),
+            Reading::IgnoringCase => common(wanted, got, |a, b| a.eq_ignore_ascii_case(&b)),
+            Reading::Pattern => reached(wanted, got),
+        };
+        Self { wanted: wanted.to_owned(), got: got.to_owned(), at, in_wanted }
+    }
+
+    /// How near they are: a star, which anything is like, does not count.
+    pub(super) fn alike(&self) -> usize {
+        self.wanted.chars().take(self.in_wanted).filter(|c| *c != '*').count()
     }
 }
 
-fn common(a: &str, b: &str) -> usize {
-    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
+fn common(a: &str, b: &str, is_like: impl Fn(char, char) -> bool) -> (usize, usize) {
+    let alike = a.chars().zip(b.chars()).take_while(|(a, b)| is_like(*a, *b)).count();
+    (alike, alike)
+}
+
+/// How far into a pattern a text leads, and where it is then: at the end of what the last sign took, or, where that is a
+/// star, at its beginning.
+fn reached(pattern: &str, text: &str) -> (usize, usize) {
+    let text: Vec<char> = text.chars().collect();
+    let mut row = first_row(&text);
+    let mut reached = (0, 0);
+    for (index, sign) in pattern.chars().enumerate() {
+        row = next_row(&row, sign, &text);
+        let at = if sign == '*' { row.iter().position(|is| *is) } else { row.iter().rposition(|is| *is) };
+        let Some(at) = at else { break };
+        reached = (index + 1, at);
+    }
+    reached
 }
 
 /// `*` is any run of characters, `?` is one.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    // One row of a table: whether the pattern so far matches the first n characters.
-    let mut row = vec![false; text.len() + 1];
-    row[0] = true;
-    for sign in pattern {
-        if sign == '*' {
-            let first = row.iter().position(|reached| *reached).unwrap_or(row.len());
-            row[first..].fill(true);
-            continue;
-        }
-        let fits = |c: char| sign == '?' || sign == c;
-        row = std::iter::once(false)
-            .chain(text.iter().zip(&row).map(|(c, reached)| *reached && fits(*c)))
-            .collect();
+    let text: Vec<char> = text.chars().collect();
+    pattern.chars().fold(first_row(&text), |row, sign| next_row(&row, sign, &text))[text.len()]
+}
+
+/// Whether nothing of a pattern matches the first n characters.
+fn first_row(text: &[char]) -> Vec<bool> {
+    (0..=text.len()).map(|n| n == 0).collect()
+}
+
+/// The same with one more sign of the pattern.
+fn next_row(row: &[bool], sign: char, text: &[char]) -> Vec<bool> {
+    if sign == '*' {
+        let first = row.iter().position(|reached| *reached).unwrap_or(row.len());
+        return (0..row.len()).map(|n| n >= first).collect();
     }
-    row[text.len()]
+    let fits = |c: char| sign == '?' || sign == c;
+    std::iter::once(false).chain(text.iter().zip(row).map(|(c, reached)| *reached && fits(*c))).collect()
 }
 
 #[cfg(test)]
@@ -67,11 +102,26 @@ mod tests {
         }
     }
 
+    /// What a star or a question mark matches is no difference.
     #[test]
-    fn tells_the_first_character_that_differs_from_the_nearest() {
-        let wanted = ["team:a".to_owned(), "shop:app".to_owned()];
-        let difference = Difference::nearest(&wanted, "shop:api").unwrap();
-        assert_eq!((difference.wanted.as_str(), difference.at), ("shop:app", 7));
-        assert_eq!(Difference::nearest(&[], "x"), None);
+    fn tells_the_first_character_that_differs() {
+        use Reading::Exact;
+        use Reading::IgnoringCase;
+        use Reading::Pattern;
+        for (wanted, got, reading, in_wanted, at) in [
+            ("shop:app", "shop:api", Exact, 7, 7),
+            ("shop:*", "shop:app", Exact, 5, 5),
+            ("SHOP:app", "shop:api", IgnoringCase, 7, 7),
+            ("shop:app", "shop:api", Pattern, 7, 7),
+            ("*:app", "shop:api", Pattern, 4, 7),
+            ("sh?p:app", "shop:api", Pattern, 7, 7),
+            ("shop:*-x", "shop:api", Pattern, 6, 5),
+            ("*x", "xy", Pattern, 2, 1),
+            ("prod-*:app", "shop:app", Pattern, 0, 0),
+            ("", "x", Pattern, 0, 0),
+        ] {
+            let difference = Difference::between(wanted, got, reading);
+            assert_eq!((difference.in_wanted, difference.at), (in_wanted, at), "{wanted} {got} {reading:?}");
+        }
     }
 }

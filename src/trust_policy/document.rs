@@ -9,6 +9,8 @@ use serde_json::Map;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::trust_policy::VERSION;
+use crate::trust_policy::operator::Operator;
 use crate::trust_policy::strict::Strict;
 
 /// What was read.
@@ -51,9 +53,11 @@ pub enum Actions {
 /// One line of a `Condition` block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    pub operator: String,
+    pub operator: Operator,
     pub key: String,
     pub values: Vec<String>,
+    /// Whether `${…}` in a value stands for what AWS puts there.
+    pub fills_variables: bool,
 }
 
 /// Why a text is no trust policy, and what to do.
@@ -61,13 +65,16 @@ pub struct Condition {
 #[error("{0}")]
 pub struct ParsePolicyError(String);
 
-const VERSIONS: [&str; 2] = ["2012-10-17", "2008-10-17"];
+/// Policy variables came with the first; a policy without a Version is of the second.
+const VERSIONS: [&str; 2] = [VERSION, "2008-10-17"];
 /// Of a statement.
 const ELEMENTS: [&str; 7] =
     ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition"];
 
 impl Document {
     pub fn parse(text: &str) -> Result<Self, ParsePolicyError> {
+        // An editor's mark of the encoding says nothing.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let Strict(value) = serde_json::from_str(text).map_err(|error| {
             ParsePolicyError(format!("it is not JSON: {error}. Take `aws iam get-role --role-name NAME`"))
         })?;
@@ -102,13 +109,15 @@ impl Document {
             Value::Array(several) => several.iter().collect(),
             one => vec![one],
         };
-        let statements = statements.into_iter().enumerate().map(|(index, one)| Statement::of(index + 1, one));
+        let fills_variables = policy.get("Version").is_some_and(|version| *version == VERSION);
+        let statement = |(index, one)| Statement::of(index + 1, one, fills_variables);
+        let statements = statements.into_iter().enumerate().map(statement);
         Ok(Self { statements: statements.collect::<Result<_, _>>()?, ..Self::default() })
     }
 }
 
 impl Statement {
-    fn of(number: usize, value: &Value) -> Result<Self, ParsePolicyError> {
+    fn of(number: usize, value: &Value, fills_variables: bool) -> Result<Self, ParsePolicyError> {
         let sid = value.get("Sid").and_then(Value::as_str).filter(|sid| !sid.is_empty());
         let name = match sid {
             Some(sid) => format!("statement {number} ({sid})"),
@@ -140,7 +149,9 @@ impl Statement {
         };
         let conditions = match value.get("Condition") {
             None => Vec::new(),
-            Some(Value::Object(block)) if block.values().all(is_comparison) => conditions(block),
+            Some(Value::Object(block)) if block.values().all(is_comparison) => {
+                conditions(block, fills_variables)
+            }
             Some(_) => return Err(wrong("its Condition is not of the form {OPERATOR: {KEY: VALUE}}")),
         };
         Ok(Self { name, allows, principals, actions, conditions })
@@ -175,13 +186,14 @@ fn kinds(value: &Value) -> Option<Vec<(String, Vec<String>)>> {
     Some(value.as_object()?.iter().map(|(kind, names)| (kind.clone(), texts(names))).collect())
 }
 
-fn conditions(block: &Map<String, Value>) -> Vec<Condition> {
+fn conditions(block: &Map<String, Value>, fills_variables: bool) -> Vec<Condition> {
     let lines = |(operator, keys): (&String, &Value)| -> Vec<Condition> {
         let keys = keys.as_object().into_iter().flatten();
         keys.map(|(key, values)| Condition {
-            operator: operator.clone(),
+            operator: Operator::of(operator),
             key: key.clone(),
             values: texts(values),
+            fills_variables,
         })
         .collect()
     };
@@ -208,6 +220,7 @@ mod tests {
     #[test]
     fn takes_a_policy_and_what_get_role_prints_either_way() {
         let bare = Document::parse(POLICY).unwrap();
+        assert_eq!(Document::parse(&format!("\u{feff}{POLICY}")).unwrap(), bare);
         assert_eq!(bare.statements[0].name, "statement 1 (One)");
         assert_eq!(bare.statements[0].conditions.len(), 2);
         let encoded: String = POLICY.bytes().map(|byte| format!("%{byte:02X}")).collect();

@@ -1,18 +1,18 @@
 //! Whom else a trust policy lets in.
 
 use crate::trust_policy::WILDCARDS;
-use crate::trust_policy::condition::is_like;
-use crate::trust_policy::condition::passes_when_absent;
-use crate::trust_policy::condition::restricts;
+use crate::trust_policy::condition::never_holds;
 use crate::trust_policy::document::Actions;
 use crate::trust_policy::document::Condition;
 use crate::trust_policy::document::Document;
 use crate::trust_policy::document::Principals;
 use crate::trust_policy::document::Statement;
 use crate::trust_policy::is_wild;
+use crate::trust_policy::operator::Test;
+use crate::trust_policy::principal::means;
 use crate::trust_policy::verdict::Caller;
 use crate::trust_policy::verdict::Remark;
-use crate::trust_policy::verdict::means;
+use crate::trust_policy::verdict::is_meant;
 
 /// Of the statements that are about this cluster's tokens, what is wider than one ServiceAccount and one audience.
 pub(super) fn loosenings(document: &Document, caller: &Caller) -> Vec<Remark> {
@@ -39,15 +39,22 @@ fn of(statement: &Statement, caller: &Caller) -> Vec<Remark> {
         |code: &'static str, text: String| remarks.push(Remark::new(code, format!("{name}: {text}")));
     let is_everybody = |names: &[String]| names.iter().any(|name| name == "*");
     // What excludes a few lets in all the others, and so does a key that is compared with itself.
-    let itself = format!("${{{}:", caller.issuer);
-    let names_itself = |condition: &&Condition| condition.values.iter().any(|value| value.contains(&itself));
+    let itself = format!("${{{}:", caller.issuer).to_ascii_lowercase();
+    let names_itself = |condition: &&Condition| {
+        condition
+            .values
+            .iter()
+            .any(|value| condition.is_variable(value) && value.to_ascii_lowercase().contains(&itself))
+    };
     let on = |claim: &str| -> Vec<&Condition> {
         let key = format!("{}:{claim}", caller.issuer).to_ascii_lowercase();
         statement
             .conditions
             .iter()
             .filter(|condition| {
-                condition.key.to_ascii_lowercase() == key && restricts(condition) && !names_itself(condition)
+                condition.key.to_ascii_lowercase() == key
+                    && condition.operator.restricts()
+                    && !names_itself(condition)
             })
             .collect()
     };
@@ -64,6 +71,17 @@ fn of(statement: &Statement, caller: &Caller) -> Vec<Remark> {
         }),
         Actions::AllBut(_) => tell("WideAction", "its NotAction allows every other call".to_owned()),
     }
+    // What follows is about tokens of this cluster: a statement that lets none in is not too wide, and one that IAM would not
+    // take is nobody's.
+    let lets_none_in = statement
+        .conditions
+        .iter()
+        .any(|condition| condition.operator.test == Test::Unknown || never_holds(condition, caller));
+    if lets_none_in || !is_meant(&statement.actions) {
+        return remarks;
+    }
+    let mut tell =
+        |code: &'static str, text: String| remarks.push(Remark::new(code, format!("{name}: {text}")));
     let (subjects, audiences) = (on("sub"), on("aud"));
     if subjects.is_empty() {
         let text = "no condition on sub: every ServiceAccount of this cluster has this role";
@@ -71,7 +89,12 @@ fn of(statement: &Statement, caller: &Caller) -> Vec<Remark> {
     }
     // All lines must be fulfilled: one that is exact is enough.
     let wild = |condition: &Condition| {
-        is_like(condition).then(|| condition.values.iter().find(|value| is_wild(value))).flatten().cloned()
+        condition
+            .operator
+            .is_like()
+            .then(|| condition.values.iter().find(|value| is_wild(value)))
+            .flatten()
+            .cloned()
     };
     let wilds: Vec<String> = subjects.iter().filter_map(|condition| wild(condition)).collect();
     if !wilds.is_empty() && wilds.len() == subjects.len() {
@@ -80,14 +103,17 @@ fn of(statement: &Statement, caller: &Caller) -> Vec<Remark> {
         }
     }
     let is_any = |condition: &&&Condition| {
-        is_like(condition) && condition.values.iter().any(|value| value.trim_matches(WILDCARDS).is_empty())
+        condition.operator.is_like()
+            && condition.values.iter().any(|value| value.trim_matches(WILDCARDS).is_empty())
     };
     if audiences.iter().all(|condition| is_any(&condition)) {
         let text = "no condition on aud: a token that was made for another service is taken too";
         tell("AudienceNotChecked", text.to_owned());
     }
-    for condition in subjects.iter().chain(&audiences).filter(|condition| passes_when_absent(condition)) {
-        let text = format!("{} is fulfilled where the key is not there", condition.operator);
+    for condition in
+        subjects.iter().chain(&audiences).filter(|condition| condition.operator.passes_when_absent())
+    {
+        let text = format!("{} is fulfilled where the key is not there", condition.operator.written);
         tell("PassesWhenAbsent", text);
     }
     remarks

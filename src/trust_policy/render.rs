@@ -3,10 +3,14 @@
 use std::fmt::Write as _;
 
 use crate::config::RoleArn;
+use crate::contract::DEFAULT_AUDIENCE;
+use crate::shell;
 use crate::trust_policy::Asked;
 use crate::trust_policy::Policy;
 use crate::trust_policy::Statement;
 use crate::trust_policy::Who;
+use crate::trust_policy::is_wild;
+use crate::trust_policy::issuer::eks_region;
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -91,17 +95,17 @@ fn cloudformation(role: &RoleArn, policy: &Policy) -> String {
     // JSON is YAML.
     let document = json(policy).replace('\n', "\n        ");
     let path = role.path();
-    let path = if path == "/" { String::new() } else { format!("      Path: {path}\n") };
+    let path = if path == "/" { String::new() } else { format!("      Path: {}\n", yaml(path)) };
     format!(
-        "Resources:\n  {}:\n    Type: AWS::IAM::Role\n    Properties:\n      RoleName: \"{}\"\n{path}      \
+        "Resources:\n  {}:\n    Type: AWS::IAM::Role\n    Properties:\n      RoleName: {}\n{path}      \
          AssumeRolePolicyDocument:\n        {document}",
         logical_id(role.name()),
-        role.name(),
+        yaml(role.name()),
     )
 }
 
 fn eksctl(asked: &Asked) -> Result<String, String> {
-    let Who::ServiceAccounts { issuers, namespace, names, .. } = &asked.who else {
+    let Who::ServiceAccounts { issuers, namespace, names, audiences } = &asked.who else {
         return Err("eksctl makes no chains; take another format".to_owned());
     };
     let ([issuer], [name]) = (issuers.as_slice(), names.as_slice()) else {
@@ -109,33 +113,48 @@ fn eksctl(asked: &Asked) -> Result<String, String> {
             "eksctl writes a role for one ServiceAccount of one cluster; take another format".to_owned()
         );
     };
-    if super::is_wild(namespace) || super::is_wild(name) || asked.session_tags {
+    if is_wild(namespace) || is_wild(name) || asked.session_tags {
         return Err("eksctl writes neither wildcards nor sts:TagSession; take another format".to_owned());
     }
-    let region = issuer.0.strip_prefix("oidc.eks.").and_then(|rest| rest.split('.').next());
-    let Some(region) = region else {
+    if *audiences != [DEFAULT_AUDIENCE] {
+        return Err(format!("eksctl writes no other audience than {DEFAULT_AUDIENCE}; take another format"));
+    }
+    if asked.role.path() != "/" {
+        let path = asked.role.path();
+        return Err(format!(
+            "eksctl makes roles without a path, and this one's is {path}; take another format"
+        ));
+    }
+    let Some(region) = eks_region(&issuer.0) else {
         return Err(format!("eksctl knows clusters of EKS, and https://{} is another's issuer", issuer.0));
     };
     Ok(format!(
         "# eksctl create iamserviceaccount --config-file THIS --approve\n\
-         # The cluster's name is not in the token: write it below, and the policies that the role is to have.\n\
-         apiVersion: eksctl.io/v1alpha5\nkind: ClusterConfig\nmetadata:\n  name: CLUSTER\n  region: {region}\niam:\n  \
-         withOIDC: true\n  serviceAccounts:\n    - metadata:\n        name: {name}\n        namespace: {namespace}\n      \
-         roleName: {}\n      roleOnly: true\n      attachPolicyARNs: []",
-        asked.role.name()
+         # The cluster's name is not in the token: write it below, and the policies that the role is to have, one at least.\n\
+         apiVersion: eksctl.io/v1alpha5\nkind: ClusterConfig\nmetadata:\n  name: CLUSTER\n  region: {}\niam:\n  \
+         withOIDC: true\n  serviceAccounts:\n    - metadata:\n        name: {}\n        namespace: {}\n      \
+         roleName: {}\n      roleOnly: true\n      attachPolicyARNs:\n        - arn:{}:iam::{}:policy/POLICY",
+        yaml(region),
+        yaml(name),
+        yaml(namespace),
+        yaml(asked.role.name()),
+        asked.role.partition(),
+        asked.role.account().unwrap_or_default(),
     ))
 }
 
 fn aws_cli(role: &RoleArn, policy: &Policy) -> String {
     let path = role.path();
-    let path = if path == "/" { String::new() } else { format!(" --path '{path}'") };
+    let path = if path == "/" { String::new() } else { format!(" --path {}", shell::quoted(path)) };
     format!(
-        "policy=$(cat <<'JSON'\n{}\nJSON\n)\n\
+        "policy={policy}\n\
          # A role that there is not yet:\n\
-         # aws iam create-role --role-name '{name}'{path} --assume-role-policy-document \"$policy\"\n\
-         aws iam update-assume-role-policy --role-name '{name}' --policy-document \"$policy\"",
-        json(policy),
-        name = role.name(),
+         # aws iam create-role --role-name {name}{path} --assume-role-policy-document \"$policy\"\n\
+         # This replaces the role's whole trust policy. Where it has statements for others, add this one to them:\n\
+         # aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument\n\
+         aws iam update-assume-role-policy --role-name {name} --policy-document \"$policy\"",
+        policy = shell::quoted(&json(policy)),
+        name = shell::quoted(role.name()),
     )
 }
 
@@ -154,6 +173,12 @@ fn logical_id(name: &str) -> String {
 
 fn hcl_list(texts: &[String]) -> String {
     format!("[{}]", texts.iter().map(|text| hcl(text)).collect::<Vec<_>>().join(", "))
+}
+
+/// Quoted whatever it is: a ServiceAccount may be called `true`, or `123`.
+fn yaml(text: &str) -> String {
+    // JSON is YAML.
+    serde_json::Value::from(text).to_string()
 }
 
 /// A text in Terraform, where `${` and `%{` begin something.

@@ -90,12 +90,11 @@ fn whatever_is_wider_is_told() {
     assert_eq!(statement["Condition"]["StringLike"][key("sub")], "system:serviceaccount:team-*:*");
     assert_eq!(statement["Condition"]["StringEquals"][key("aud")], "minio");
     assert_eq!(statement["Action"], json!(["sts:AssumeRoleWithWebIdentity", "sts:TagSession"]));
-    for (warning, words) in
-        warnings.iter().zip(["namespace \"team-*\"", "account \"*\"", "audience \"minio\""])
-    {
+    let told = ["sts:TagSession lets", "namespace \"team-*\"", "account \"*\"", "audience \"minio\""];
+    for (warning, words) in warnings.iter().zip(told) {
         assert!(warning.contains(words), "{warning}");
     }
-    assert_eq!(warnings.len(), 3);
+    assert_eq!(warnings.len(), told.len());
 }
 
 #[test]
@@ -150,15 +149,66 @@ resource "aws_iam_role" "shop_app" {
   assume_role_policy = data.aws_iam_policy_document.shop_app_trust.json
 }"#
     );
-    let eksctl = printed(&given, Format::Eksctl).0;
-    for words in
-        ["region: eu-west-1\n", "        name: app\n        namespace: shop\n", "roleName: shop-app\n"]
-    {
-        assert!(eksctl.contains(words), "{eksctl}");
-    }
     let shell = printed(&given, Format::AwsCli).0;
     assert!(shell.ends_with("--role-name 'shop-app' --policy-document \"$policy\""), "{shell}");
     assert!(shell.contains("--path '/teams/'"), "{shell}");
+    assert!(shell.contains("replaces the role's whole trust policy"), "{shell}");
+}
+
+#[test]
+fn eksctl_is_given_what_it_can_say_and_takes_nothing_for_another_type() {
+    let given = given(|given| {
+        given.role_arn = Some("arn:aws:iam::111122223333:role/123".to_owned());
+        given.service_accounts = vec!["true".to_owned()];
+    });
+    let text = printed(&given, Format::Eksctl).0;
+    let found = crate::manifest::Manifest::parse(text.as_str()).unwrap().values();
+    assert_eq!(found[0]["metadata"]["region"], "eu-west-1");
+    let account = &found[0]["iam"]["serviceAccounts"][0];
+    assert_eq!(account["metadata"], json!({ "name": "true", "namespace": "shop" }));
+    assert_eq!(account["roleName"], "123");
+}
+
+/// IAM takes every sign in a path that ASCII prints: none may mean anything to whoever reads the text.
+#[test]
+fn a_path_is_text_in_every_format() {
+    let path = "/a'`id`;(id)\"\\:/#&|!%/";
+    let given = given(|given| {
+        given.from_role = Some(format!("arn:aws:iam::111122223333:role{path}from"));
+        given.role_arn = Some(format!("arn:aws:iam::111122223333:role{path}app"));
+    });
+    let shell = printed(&given, Format::AwsCli).0;
+    assert!(shell.contains(&format!("--path {}", crate::shell::quoted(path))), "{shell}");
+    let document = printed(&given, Format::Json).0;
+    assert!(shell.starts_with(&format!("policy={}\n", crate::shell::quoted(&document))), "{shell}");
+    let stack = printed(&given, Format::CloudFormation).0;
+    let found = crate::manifest::Manifest::parse(stack.as_str()).unwrap().values();
+    assert_eq!(found[0]["Resources"]["AppRole"]["Properties"]["Path"], path);
+    let terraform = printed(&given, Format::Terraform).0;
+    let text = path.replace('\\', r"\\").replace('"', "\\\"");
+    assert!(terraform.contains(&format!("path               = \"{text}\"\n")), "{terraform}");
+}
+
+#[test]
+fn what_a_template_would_fill_in_is_refused() {
+    for (issuer, audience) in [
+        ("https://oidc.example/${id}", "sts.amazonaws.com"),
+        ("https://oidc.example/$(id)", "sts.amazonaws.com"),
+        ("https://oidc.example/'id'", "sts.amazonaws.com"),
+        ("https://oidc.example/id", "${aws:username}"),
+        ("https://oidc.example/id", "{{resolve:ssm:name}}"),
+        ("https://oidc.example/id", "a\u{1b}b"),
+        ("https://oidc.example/id", "a\u{202e}b"),
+    ] {
+        let Value::Object(payload) =
+            json!({ "iss": issuer, "sub": "system:serviceaccount:shop:app", "aud": audience })
+        else {
+            unreachable!()
+        };
+        let claims = Claims { payload, ..Claims::default() };
+        let mistakes = given(|_| {}).resolve(Some(&claims)).unwrap_err();
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    }
 }
 
 /// Its JSON must be a value of the YAML around it.
@@ -174,9 +224,16 @@ fn cloudformation_is_yaml_with_the_same_policy() {
 
 #[test]
 fn a_format_that_cannot_say_it_says_so() {
-    let two = given(|given| given.service_accounts = vec!["a".to_owned(), "b".to_owned()]);
-    let asked = two.resolve(Some(&claims())).unwrap();
-    assert!(render(&asked, &policy(&asked).0, Format::Eksctl).unwrap_err().contains("one ServiceAccount"));
+    let of = |change: &dyn Fn(&mut Given)| {
+        let asked = given(change).resolve(Some(&claims())).unwrap();
+        render(&asked, &policy(&asked).0, Format::Eksctl).unwrap_err()
+    };
+    let two = of(&|given| given.service_accounts = vec!["a".to_owned(), "b".to_owned()]);
+    assert!(two.contains("one ServiceAccount"), "{two}");
+    let audience = of(&|given| given.audiences = vec!["minio".to_owned()]);
+    assert!(audience.contains("no other audience"), "{audience}");
+    let path = of(&|_| {});
+    assert!(path.contains("without a path"), "{path}");
 }
 
 #[test]

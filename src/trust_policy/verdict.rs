@@ -9,14 +9,14 @@ use crate::config::RoleArn;
 use crate::contract::DEFAULT_AUDIENCE;
 use crate::harmless::harmless;
 use crate::token::Claims;
-use crate::trust_policy::condition::judge;
+use crate::trust_policy::condition;
 use crate::trust_policy::difference::Difference;
 use crate::trust_policy::difference::matches;
 use crate::trust_policy::document::Actions;
 use crate::trust_policy::document::Document;
-use crate::trust_policy::document::Principals;
 use crate::trust_policy::document::Statement;
 use crate::trust_policy::loosened::loosenings;
+use crate::trust_policy::principal;
 use crate::trust_policy::provider;
 
 /// Who calls `AssumeRoleWithWebIdentity`, as IAM sees it.
@@ -119,102 +119,60 @@ pub fn verdict(document: &Document, caller: &Caller) -> Verdict {
 }
 
 fn judged(statement: &Statement, caller: &Caller) -> Evaluation {
-    let mut lines = vec![principal(&statement.principals, caller), action(&statement.actions)];
-    lines.extend(statement.conditions.iter().map(|condition| judge(condition, caller)));
-    let applies = if lines.iter().any(|line| line.answer == Answer::No) {
-        Answer::No
-    } else if lines.iter().any(|line| line.answer == Answer::Unknown) {
-        Answer::Unknown
-    } else {
-        Answer::Yes
-    };
+    let mut lines = vec![principal::judge(&statement.principals, caller), action(&statement.actions)];
+    lines.extend(statement.conditions.iter().map(|condition| condition::judge(condition, caller)));
+    // Where a Deny does not mean the token, nobody has made a slip.
+    let fails = |line: &&mut Line| !statement.allows && line.answer == Answer::No;
+    lines.iter_mut().filter(fails).for_each(|line| (line.remark, line.difference) = (None, None));
+    let applies = lines.iter().map(|line| line.answer).fold(Answer::Yes, Answer::and);
     Evaluation { statement: statement.name.clone(), allows: statement.allows, applies, lines }
 }
 
-fn principal(principals: &Principals, caller: &Caller) -> Line {
-    let federated = |these: &[(String, Vec<String>)]| -> Vec<String> {
-        let of_kind = these.iter().filter(|(kind, _)| kind == "Federated");
-        of_kind.flat_map(|(_, names)| names.clone()).collect()
-    };
-    let (wanted, answer) = match principals {
-        Principals::Everyone => (vec!["*".to_owned()], Answer::Yes),
-        Principals::These(these) => (federated(these), Answer::of(means(these, caller))),
-        Principals::AllBut(but) => (federated(but), Answer::of(!means(but, caller))),
-    };
-    let got = Some(caller.provider.clone());
-    let is_list = matches!(principals, Principals::These(_));
-    let difference =
-        (answer == Answer::No && is_list).then(|| Difference::nearest(&wanted, &caller.provider)).flatten();
-    let remark = (answer == Answer::No).then(|| other_principal(&wanted, is_list, caller));
-    let what = if is_list { "Principal Federated" } else { "Principal" };
-    Line { what: what.to_owned(), wanted, got, answer, remark, difference }
-}
-
-/// Whether this list has the caller's provider, or everybody: `{"AWS": "*"}` is the same as `"*"` ("AWS JSON policy
-/// elements: Principal").
-pub(super) fn means(these: &[(String, Vec<String>)], caller: &Caller) -> bool {
-    let of_kind = |wanted: &str, test: &dyn Fn(&str) -> bool| {
-        these.iter().any(|(kind, names)| kind == wanted && names.iter().any(|name| test(name)))
-    };
-    of_kind("Federated", &|name| name == caller.provider || name == "*")
-        || of_kind("AWS", &|name| name == "*")
-}
-
-fn other_principal(wanted: &[String], is_list: bool, caller: &Caller) -> Remark {
-    if !is_list {
-        return Remark::new("PrincipalExcluded", "NotPrincipal excludes this cluster's provider");
-    }
-    let Some(nearest) = Difference::nearest(wanted, &caller.provider) else {
-        let text = format!("it trusts no OIDC provider; this token's is {}", caller.provider);
-        return Remark::new("NotForWebIdentity", text);
-    };
-    let issuer = |arn: &str| arn.split_once(":oidc-provider/").map(|(_, issuer)| issuer.to_owned());
-    let Some(theirs) = issuer(&nearest.wanted) else {
-        return Remark::new("NotAnOidcProvider", "it is not the ARN of an OIDC provider");
-    };
-    if theirs.contains("://") {
-        return Remark::new("SchemeInProvider", "a provider's ARN has the issuer without http(s)://");
-    }
-    if theirs.trim_end_matches('/') == caller.issuer.trim_end_matches('/') {
-        if theirs == caller.issuer {
-            let text = "it is a provider of another account or partition than the role's";
-            return Remark::new("ProviderOfAnotherAccount", text);
-        }
-        return Remark::new("TrailingSlash", "only the slash at the end differs");
-    }
-    if same_kind_of_cluster(&theirs, &caller.issuer) {
-        let text = "it is another cluster's provider; each cluster has an id of its own";
-        return Remark::new("ProviderOfAnotherCluster", text);
-    }
-    Remark::new(
-        "ProviderOfAnotherIssuer",
-        format!("it is another issuer's provider; this token's is {}", caller.issuer),
-    )
-}
-
-fn action(actions: &Actions) -> Line {
+/// Whether the call is one of these actions, whose case does not count.
+pub(super) fn is_meant(actions: &Actions) -> bool {
     let is_named = |names: &[String]| {
         names.iter().any(|name| matches(&name.to_ascii_lowercase(), &CALL.to_ascii_lowercase()))
     };
-    let (wanted, answer) = match actions {
-        Actions::These(these) => (these.clone(), Answer::of(is_named(these))),
-        Actions::AllBut(but) => (but.clone(), Answer::of(!is_named(but))),
-    };
+    match actions {
+        Actions::These(these) => is_named(these),
+        Actions::AllBut(but) => !is_named(but),
+    }
+}
+
+fn action(actions: &Actions) -> Line {
+    let (Actions::These(wanted) | Actions::AllBut(wanted)) = actions;
+    let (wanted, answer) = (wanted.clone(), Answer::of(is_meant(actions)));
     let remark = (answer == Answer::No)
         .then(|| Remark::new("AnotherAction", format!("the call is {CALL}, which this is not")));
     Line { what: "Action".to_owned(), wanted, got: Some(CALL.to_owned()), answer, remark, difference: None }
 }
 
-/// Two issuers of EKS that differ in the cluster's id, or region: `oidc.eks.REGION.amazonaws.com/id/ID`.
-pub(super) fn same_kind_of_cluster(a: &str, b: &str) -> bool {
-    let is_eks = |issuer: &str| issuer.starts_with("oidc.eks.") || issuer.starts_with("oidc-eks.");
-    let host = |issuer: &str| issuer.split('/').next().unwrap_or_default().to_owned();
-    a != b && ((is_eks(a) && is_eks(b)) || (host(a) == host(b) && a.contains('/')))
-}
-
 impl Answer {
     pub(super) fn of(is_so: bool) -> Self {
         if is_so { Self::Yes } else { Self::No }
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::Yes, Self::Yes) => Self::Yes,
+        }
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::No, Self::No) => Self::No,
+        }
+    }
+}
+
+impl Line {
+    /// Whether it is about what the caller calls the session, and nothing of the token.
+    pub fn is_session_name(&self) -> bool {
+        self.what.to_ascii_lowercase().ends_with(" sts:rolesessionname")
     }
 }
 
@@ -225,6 +183,11 @@ impl Remark {
 }
 
 impl Verdict {
+    /// Whether a statement allows it, be there a Deny or not.
+    pub fn is_allowed(&self) -> bool {
+        self.statements.iter().any(|judged| judged.allows && judged.applies == Answer::Yes)
+    }
+
     /// A Deny that applies.
     pub fn denied_by(&self) -> Option<&Evaluation> {
         self.statements.iter().find(|judged| !judged.allows && judged.applies == Answer::Yes)

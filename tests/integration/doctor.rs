@@ -81,6 +81,9 @@ async fn look(name: &str, case: &Case) -> Vec<String> {
     if in_text != status {
         wrong.push(format!("{in_text} as text and {status} as JSON"));
     }
+    // In whatever length, people are told the whole set too.
+    let untold = case.expect.causes.iter().filter(|code| !text.contains(&format!("[{code}]")));
+    wrong.extend(untold.map(|code| format!("{code} is not in the text")));
     let long = text.lines().filter(|line| line.chars().count() > 80);
     wrong.extend(long.map(|line| format!("over 80 columns: {line}")));
     let shown = |secret: &String| output.contains(secret) || text.contains(secret);

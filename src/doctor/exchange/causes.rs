@@ -91,6 +91,9 @@ fn too_long(facts: &Facts<'_>) -> Cause {
 /// certain, since the role may have another.
 fn denied(facts: &Facts<'_>, trust: Option<&Trust>) -> Vec<Cause> {
     let answer = trust.and_then(|trust| trust.answer);
+    let is_found =
+        |code| trust.is_some_and(|trust| trust.findings.iter().any(|finding| finding.code == code));
+    let is_denied = is_found("TrustPolicyDenies");
     let arn = facts.web_identity().map(|web_identity| &web_identity.session.role_arn);
     let (name, path) = arn.map_or(("NAME", "/"), |arn| (arn.name(), arn.path()));
     let get_role = format!("aws iam get-role --role-name {name}");
@@ -101,11 +104,20 @@ fn denied(facts: &Facts<'_>, trust: Option<&Trust>) -> Vec<Cause> {
             Some(Answer::Yes) => {
                 "The role has another trust policy than the one that was given, which lets this token in."
             }
-            _ => {
+            Some(Answer::Unknown) => {
+                "Something in the role's trust policy that only AWS can tell: the lines with a question mark in trust-policy."
+            }
+            None => {
                 "The role's trust policy does not let this token in: its provider, namespace, ServiceAccount or audience differs."
             }
         },
-        "Set the policy that irsa-sidecar trust-policy --format aws-cli prints.",
+        match is_denied {
+            true => "Narrow the Deny that trust-policy shows.",
+            false => {
+                "Add the statement that irsa-sidecar trust-policy prints to the role's trust policy; irsa-sidecar trust-policy --format \
+                 aws-cli replaces the whole of it."
+            }
+        },
         match answer {
             None => format!("{get_role} > role.json, then doctor --trust-policy role.json"),
             Some(_) => "the check trust-policy, below".to_owned(),
@@ -131,18 +143,42 @@ fn denied(facts: &Facts<'_>, trust: Option<&Trust>) -> Vec<Cause> {
         "the event in CloudTrail, in the role's account: its errorMessage names an explicit deny in a service control policy",
     );
     let is_same_role = trust.is_some_and(|trust| trust.is_same_role);
+    let is_allowed = trust.is_some_and(|trust| trust.is_allowed);
     let mut causes = match answer {
         // IAM has the role under this very ARN: what was given says so.
         Some(Answer::Yes) if is_same_role => vec![organization, policy, missing, path],
         Some(Answer::Yes) => vec![missing, path, organization, policy],
+        // It allows the call; a Deny of which nobody here knows whether it applies is no reason to suspect it first.
+        Some(Answer::Unknown) if is_allowed && is_same_role => vec![organization, policy, missing, path],
+        Some(Answer::Unknown) if is_allowed => vec![missing, path, policy, organization],
         _ => vec![policy, missing, path, organization],
     };
     // What was found out goes first.
-    let found = |cause: &Cause| {
-        trust.is_some_and(|trust| trust.findings.iter().any(|finding| finding.code == cause.code))
-    };
-    causes.sort_by_key(|cause| !found(cause));
+    causes.sort_by_key(|cause| !is_found(cause.code));
     causes
+}
+
+/// The other causes in one line, where the role's policy is seen to refuse the token; the first is then told in full, and none
+/// as certain all the same.
+pub(super) fn besides(causes: &[Cause], trust: Option<&Trust>) -> Option<String> {
+    let trust = trust.filter(|trust| trust.answer == Some(Answer::No))?;
+    let (_, others) = causes.split_first().filter(|(first, _)| first.code == "TrustPolicyRefuses")?;
+    let is_found = |cause: &Cause| trust.findings.iter().any(|finding| finding.code == cause.code);
+    if others.iter().any(is_found) {
+        return None;
+    }
+    let in_short = |cause: &Cause| {
+        let words = match cause.code {
+            "RoleMissing" => "no role of this name",
+            "RolePathWrong" => "another path of it",
+            "OrganizationPolicyDenies" => "a policy of the organization",
+            _ => "another cause",
+        };
+        format!("{words} [{}]", cause.code)
+    };
+    let others: Vec<String> = others.iter().map(in_short).collect();
+    let others = others.join(", or ");
+    Some(format!("It may besides be {others} (--json: how to tell them apart)."))
 }
 
 /// `AssumeRole` by the role before: both sides must allow it, and AWS says no more.
@@ -152,7 +188,7 @@ pub(super) fn denied_in_chain() -> Vec<Cause> {
             "ChainNotTrusted",
             "The role's trust policy does not let the role before it in, or wants an external id, tags or a source identity that \
              are not sent.",
-            "Set what irsa-sidecar trust-policy --from-role ARN prints; tags need sts:TagSession, a source identity \
+            "Add the statement that irsa-sidecar trust-policy --from-role ARN prints; tags need sts:TagSession, a source identity \
              sts:SetSourceIdentity.",
             "aws iam get-role of this role: AssumeRolePolicyDocument",
         ),

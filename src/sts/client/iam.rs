@@ -79,10 +79,7 @@ impl Sts {
             );
             GetRoleError::Failed(why)
         })?;
-        let is_safe = |place: &Place| {
-            place.is_https || place.address().is_some_and(|address| address.ip().is_loopback())
-        };
-        if !is_endpoint(&url) || !Place::of(&url).as_ref().is_some_and(is_safe) {
+        if !is_endpoint(&url) || !Place::of(&url).is_some_and(|place| place.is_private()) {
             let why = "AWS_ENDPOINT_URL_IAM (or AWS_ENDPOINT_URL) is no https URL of an endpoint: keys are not sent in clear";
             return Err(GetRoleError::Failed(why.to_owned()));
         }

@@ -88,6 +88,8 @@ pub(super) enum Setup {
     Skew {
         seconds: u64,
     },
+    /// STS is asked by an address that is none of loopback's.
+    StsInClear,
     Token(TokenChange),
     TokenOfAnotherCluster,
 }

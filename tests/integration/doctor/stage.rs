@@ -118,6 +118,11 @@ impl Stage {
             }
             Setup::Sidecar => self.start_sidecar().await,
             Setup::Skew { seconds } => self.world.clock.advance(Duration::from_secs(*seconds)),
+            Setup::StsInClear => {
+                // Whoever connects to it comes to loopback all the same.
+                let url = self.world.sts.url().replace("127.0.0.1", "0.0.0.0");
+                self.env.insert("AWS_ENDPOINT_URL_STS".to_owned(), url);
+            }
             Setup::Token(change) => self.change_token(change),
             Setup::TokenOfAnotherCluster => {
                 let issuer = Issuer::start(self.world.clock.clone()).await.unwrap();

@@ -12,7 +12,7 @@ const NO_CODE: &str = "Success";
 /// Where a code may stand anywhere.
 const OF_DOCTOR: [&str; 3] = ["src/doctor", "src/trust_policy/", "src/token/doubt.rs"];
 /// What these rooms have of AWS's own words.
-const OF_AWS: [&str; 44] = [
+const OF_AWS: [&str; 45] = [
     "AccessKeyId",
     "Action",
     "Allow",
@@ -24,6 +24,7 @@ const OF_AWS: [&str; 44] = [
     "AssumeRole",
     "AssumeRolePolicyDocument",
     "AssumeRoleWithWebIdentity",
+    "Bool",
     "Condition",
     "Deny",
     "DurationSeconds",
