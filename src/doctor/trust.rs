@@ -149,6 +149,15 @@ fn mend_of_refusal(judged: &Verdict) -> &'static str {
         return "Set AWS_ROLE_SESSION_NAME, or session_name in the roles file, to one that the policy takes; or, in IAM, change the \
                 line marked ✗.";
     }
+    let is_of_another_issuer = |line: &Line| {
+        line.answer == Answer::No
+            && line.remark.as_ref().is_some_and(|remark| remark.code == "ProviderOfAnotherIssuer")
+    };
+    if judged.statements.iter().any(|judged| judged.allows && judged.lines.iter().any(is_of_another_issuer)) {
+        return "First see whether the token is the cluster's own: kubectl get --raw /.well-known/openid-configuration names its issuer, \
+                and whoever wrote the token's file chose the words above. Then add the statement that irsa-sidecar trust-policy \
+                prints, or what its --format aws-cli prints, which replaces the whole policy, statements for others included.";
+    }
     "In IAM, change the line marked ✗ to what the token has, or add the statement that irsa-sidecar trust-policy prints to those \
      that are there. What --format aws-cli prints replaces the whole policy, statements for others included."
 }

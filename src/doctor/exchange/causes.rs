@@ -224,8 +224,9 @@ fn no_provider(facts: &Facts<'_>) -> Vec<Cause> {
         Cause::new(
             "ProviderNotRegistered",
             format!("Account {account} has no OIDC identity provider for {issuer}."),
-            "eksctl utils associate-iam-oidc-provider --cluster NAME --approve; or aws iam create-open-id-connect-provider --url \
-             ISSUER --client-id-list sts.amazonaws.com.",
+            "See that kubectl get --raw /.well-known/openid-configuration names this issuer. Then eksctl utils \
+             associate-iam-oidc-provider --cluster NAME --approve; or aws iam create-open-id-connect-provider --url ISSUER \
+             --client-id-list sts.amazonaws.com.",
             format!("{list}: this issuer is not in it"),
         ),
         Cause::new(
