@@ -28,11 +28,12 @@ pub(super) async fn check(facts: &Facts<'_>) -> Issuer {
     else {
         return Issuer::unknown(Check::Issuer.skipped("the token's issuer", "There is no issuer to ask."));
     };
-    let looked_at = format!("{}{DISCOVERY}", issuer.trim_end_matches('/'));
+    let url = format!("{}{DISCOVERY}", issuer.trim_end_matches('/'));
+    let looked_at = shorten(&url);
     if !is_asked(facts, issuer) || issuer.contains(['?', '#']) {
         return Issuer::unknown(Check::Issuer.skipped(looked_at, "Not asked: it is no plain https URL."));
     }
-    let document = match fetch(sts, &looked_at).await {
+    let document = match fetch(sts, &url).await {
         Ok(document) => document,
         Err((kind, why)) => return Issuer::unknown(unreached(&looked_at, kind, &why)),
     };
@@ -40,8 +41,9 @@ pub(super) async fn check(facts: &Facts<'_>) -> Issuer {
     let mut findings = Vec::new();
     if text("issuer") != issuer {
         let found = format!(
-            "It calls itself {:?}, and the token names {issuer:?}: STS wants both alike.",
-            shorten(text("issuer"))
+            "It calls itself {:?}, and the token names {:?}: STS wants both alike.",
+            shorten(text("issuer")),
+            shorten(issuer)
         );
         let mend =
             "Serve the document of the very issuer that --service-account-issuer names, to the last slash.";
@@ -78,6 +80,7 @@ fn is_asked(facts: &Facts<'_>, url: &str) -> bool {
 }
 
 fn key(looked_at: &str, set: &Value, kid: &str) -> (Finding, bool) {
+    let shown = shorten(kid);
     let keys = set.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if kid.is_empty() {
         let found = "The token does not say which key has signed it (kid).";
@@ -85,11 +88,13 @@ fn key(looked_at: &str, set: &Value, kid: &str) -> (Finding, bool) {
     }
     let has_key = keys.iter().any(|key| key.get("kid").and_then(Value::as_str) == Some(kid));
     if has_key {
-        let found = format!("The key that signed the token is published ({kid}, one of {}).", keys.len());
+        let found = format!("The key that signed the token is published ({shown}, one of {}).", keys.len());
         return (Check::Issuer.fine(looked_at, found), true);
     }
-    let found =
-        format!("The key that signed the token ({kid}) is not among the {} that are published.", keys.len());
+    let found = format!(
+        "The key that signed the token ({shown}) is not among the {} that are published.",
+        keys.len()
+    );
     let mend = "Publish the API server's present keys (kubectl get --raw /openid/v1/jwks) where the issuer's document says; or, \
                 where the keys were rotated away, have the pod's token renewed.";
     (Check::Issuer.finding(Warning, "KeyNotPublished", looked_at, found).mend(mend), false)
