@@ -71,6 +71,9 @@ async fn look(name: &str, case: &Case) -> Vec<String> {
     if needs_root && !can_run("setpriv and root", &["setpriv", "--reuid=65534", "--clear-groups", "true"]) {
         return Vec::new();
     }
+    if case.mounted && !can_run("root and unshare(1)", &["unshare", "--mount", "true"]) {
+        return Vec::new();
+    }
     let stage = Stage::set(name, case).await;
     let (status, output) = stage.run(&["doctor", "--json"]).await;
     let mut wrong = match Report::read(&output) {

@@ -47,6 +47,9 @@ pub(super) struct Case {
     pub(super) process: Option<BTreeMap<String, String>>,
     #[serde(default)]
     pub(super) arguments: Vec<String>,
+    /// The token's volume is a mount, as the kubelet makes one; this takes root.
+    #[serde(default)]
+    pub(super) mounted: bool,
     /// The user that doctor runs as.
     #[serde(default)]
     pub(super) user: Option<u32>,
@@ -86,9 +89,13 @@ pub(super) enum Setup {
     Sidecar,
     /// The clock of STS and of the API server, beside this machine's.
     Skew {
-        seconds: u64,
+        seconds: i64,
     },
     Token(TokenChange),
+    /// What stands in the file, with `${TOKEN}`, or `${TOKEN_IN_BASE64}`, for the token.
+    TokenFile {
+        content: String,
+    },
     TokenOfAnotherCluster,
 }
 
@@ -115,6 +122,9 @@ pub(super) struct Expected {
     pub(super) fails: Vec<String>,
     /// Words of a mend.
     pub(super) mend: String,
+    /// Words of what one of the checks found.
+    #[serde(default)]
+    pub(super) found: String,
     #[serde(default)]
     pub(super) causes: Vec<String>,
     /// Codes of what is said of a trust policy's lines.
