@@ -50,6 +50,9 @@ pub(super) struct Case {
     /// The token's volume is a mount, as the kubelet makes one; this takes root.
     #[serde(default)]
     pub(super) mounted: bool,
+    /// In a network namespace with nothing in it; this takes root.
+    #[serde(default)]
+    pub(super) isolated: bool,
     /// The user that doctor runs as.
     #[serde(default)]
     pub(super) user: Option<u32>,
@@ -80,6 +83,11 @@ pub(super) enum Setup {
     NodeImds,
     /// An operator's keys in the environment, of the account 111122223333, and IAM at the emulator.
     Operator,
+    /// A proxy before STS, in the variable of this name; it answers this status to everything, if it is given.
+    Proxy {
+        variable: String,
+        refuses: Option<u16>,
+    },
     /// STS refuses connections.
     Refuse,
     RefuseIssuer,

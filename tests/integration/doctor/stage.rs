@@ -13,6 +13,8 @@ use support::issuer::Forgery;
 use support::issuer::Issuer;
 use support::node_imds::NodeImds;
 use support::process::Process;
+use support::proxy::Proxy;
+use support::proxy::ProxyManner;
 use support::sts::Role;
 use support::sts::TrustPolicy;
 use support::world::NAMESPACE;
@@ -34,6 +36,7 @@ pub(super) struct Stage {
     arguments: Vec<String>,
     user: Option<u32>,
     mounted: bool,
+    isolated: bool,
     token: String,
     held: Held,
 }
@@ -53,6 +56,7 @@ struct Held {
     black_hole: Option<BlackHole>,
     issuer: Option<Issuer>,
     process: Option<Process>,
+    proxy: Option<Proxy>,
 }
 
 impl Stage {
@@ -72,8 +76,8 @@ impl Stage {
         // Where no sidecar of somebody's listens.
         env.insert("IRSA_SIDECAR_PORT".to_owned(), "1".to_owned());
         let held = Held::default();
-        let (user, mounted) = (case.user, case.mounted);
-        let mut stage = Self { world, env, arguments: Vec::new(), user, mounted, token, held };
+        let (user, mounted, isolated) = (case.user, case.mounted, case.isolated);
+        let mut stage = Self { world, env, arguments: Vec::new(), user, mounted, isolated, token, held };
         for setup in &case.setup {
             stage.set_up(setup).await;
         }
@@ -117,6 +121,14 @@ impl Stage {
                 self.held.node = Some(node);
             }
             Setup::Operator => self.give_keys(),
+            Setup::Proxy { variable, refuses } => {
+                let proxy = Proxy::start(self.world.sts.address()).await.unwrap();
+                if let Some(status) = refuses {
+                    proxy.behave(ProxyManner::Refuses(*status));
+                }
+                self.env.insert(variable.clone(), proxy.url());
+                self.held.proxy = Some(proxy);
+            }
             Setup::Refuse => self.world.sts.refuse().await,
             Setup::RefuseIssuer => {
                 self.world.sts.forget_issuer_keys();
@@ -248,6 +260,9 @@ impl Stage {
                 let kubelets = format!("{volume}.{}", command.len());
                 let wrapper = ["--mount", "/bin/sh", "-ec", MOUNTED, "sh", volume, &kubelets, BINARY];
                 run_under("/usr/bin/unshare", &wrapper, &arguments, self.env.clone()).await
+            }
+            None if self.isolated => {
+                run_under("/usr/bin/unshare", &["--net", BINARY], &arguments, self.env.clone()).await
             }
             None => run(&arguments, self.env.clone()).await,
             Some(user) => {
