@@ -118,7 +118,9 @@ fn not_renewed(place: &Place, looked_at: String) -> Option<Finding> {
         Place::CopyOfVolume(kind) => (
             Note,
             "TokenFileIsCopy",
-            format!("It looks like the kubelet's volume, and is a copy of one, on {kind}: nobody renews it."),
+            format!(
+                "It looks like the kubelet's volume, and is a copy of one, on {kind}: the kubelet does not renew it."
+            ),
             "Name the file in the volume itself; a copy (cp -a) stays as it is.",
         ),
         Place::Elsewhere => (
