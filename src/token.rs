@@ -9,19 +9,23 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Map;
 use serde_json::Value;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::contract::MAX_TOKEN_BYTES;
 use crate::contract::SERVICE_ACCOUNT_SUBJECT;
 use crate::file::ReadFileError;
 use crate::file::read_bounded;
 use crate::secret::Secret;
+use crate::token::wrapping::Wrapping;
 
 pub mod doubt;
 pub mod watch;
+pub mod wrapping;
 
 /// A token that may be sent to STS. Whether it is any good, STS decides.
 #[derive(Clone)]
@@ -61,6 +65,8 @@ pub enum ReadTokenError {
     Truncated,
     #[error("it could not be read: {0}")]
     Unreadable(String),
+    #[error("{0}")]
+    Wrapped(Wrapping),
 }
 
 impl Token {
@@ -74,7 +80,7 @@ impl Token {
     pub fn read_any(path: &Path) -> Result<Self, ReadTokenError> {
         let bytes = read_bounded(path, MAX_TOKEN_BYTES)?;
         match Self::parse(&bytes) {
-            Err(ReadTokenError::NotThreeParts) => {
+            Err(ReadTokenError::NotThreeParts | ReadTokenError::Wrapped(_)) => {
                 let text = Self::text(&bytes)?;
                 Ok(Self { secret: Secret::new(text.to_owned()), claims: Claims::default() })
             }
@@ -83,6 +89,9 @@ impl Token {
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, ReadTokenError> {
+        if let Some(wrapping) = Self::any_text(bytes).ok().and_then(Wrapping::of) {
+            return Err(ReadTokenError::Wrapped(wrapping));
+        }
         let text = Self::text(bytes)?;
         // A file that somebody writes in place is seen half-written; all but the last part being there says so.
         let parts: Vec<&str> = text.split('.').collect();
@@ -96,14 +105,17 @@ impl Token {
         Ok(Self { secret: Secret::new(text.to_owned()), claims })
     }
 
-    fn text(bytes: &[u8]) -> Result<&str, ReadTokenError> {
+    /// A line break at the end is nothing to speak of: SDKs send it, and STS takes the token all the same.
+    fn any_text(bytes: &[u8]) -> Result<&str, ReadTokenError> {
         if bytes.len() > MAX_TOKEN_BYTES {
             return Err(ReadTokenError::TooLong);
         }
         let text = str::from_utf8(bytes).map_err(|_| ReadTokenError::NotUtf8)?.trim();
-        if text.is_empty() {
-            return Err(ReadTokenError::Empty);
-        }
+        if text.is_empty() { Err(ReadTokenError::Empty) } else { Ok(text) }
+    }
+
+    fn text(bytes: &[u8]) -> Result<&str, ReadTokenError> {
+        let text = Self::any_text(bytes)?;
         if let Some(strange) = text.chars().find(|c| !c.is_ascii_graphic()) {
             return Err(ReadTokenError::NotAToken(strange));
         }
@@ -202,6 +214,7 @@ impl ReadTokenError {
             Self::TooLong => "TokenTooLong",
             Self::Truncated => "TokenTruncated",
             Self::Unreadable(_) => "TokenUnreadable",
+            Self::Wrapped(wrapping) => wrapping.code(),
         }
     }
 
@@ -213,8 +226,11 @@ impl ReadTokenError {
             Self::PermissionDenied => {
                 "Set the pod's securityContext.fsGroup so that this user may read the projected token (mode 0640)."
             }
-            Self::Empty
-            | Self::NotAToken(_)
+            Self::Empty => {
+                "Look at whoever writes the file: it has failed, or has not finished. The kubelet puts a projected token in place as a whole."
+            }
+            Self::Wrapped(wrapping) => wrapping.mend(),
+            Self::NotAToken(_)
             | Self::NotThreeParts
             | Self::NotUtf8
             | Self::TooLong
@@ -241,6 +257,11 @@ fn decode(part: &str) -> Map<String, Value> {
     serde_json::from_slice(&json).unwrap_or_default()
 }
 
+/// What base64 without its padding stands for.
+fn in_clear(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    STANDARD_NO_PAD.decode(base64).ok().map(Zeroizing::new)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -253,7 +274,7 @@ mod tests {
     #[test]
     fn tells_every_wrong_content_apart() {
         let long = vec![b'a'; MAX_TOKEN_BYTES + 1];
-        let cases: [(&[u8], ReadTokenError); 9] = [
+        let cases: [(&[u8], ReadTokenError); 10] = [
             (b"", ReadTokenError::Empty),
             (b" \n\t", ReadTokenError::Empty),
             (b"\xff\xfe", ReadTokenError::NotUtf8),
@@ -262,6 +283,7 @@ mod tests {
             (b"a.b", ReadTokenError::NotThreeParts),
             (b"a.b.", ReadTokenError::NotThreeParts),
             (b"a.b.c.d", ReadTokenError::NotThreeParts),
+            (b"'eyJ.b.c'", ReadTokenError::Wrapped(Wrapping::Quotes)),
             (&long, ReadTokenError::TooLong),
         ];
         for (bytes, expected) in cases {

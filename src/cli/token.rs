@@ -24,6 +24,7 @@ use crate::config::types::format_duration;
 use crate::contract::MAX_TOKEN_BYTES;
 use crate::contract::exit;
 use crate::credentials::rfc3339;
+use crate::harmless::harmless;
 use crate::token::Claims;
 use crate::token::ReadTokenError;
 use crate::token::Token;
@@ -103,21 +104,22 @@ fn read_all(input: &mut dyn Read) -> Result<Token, ReadTokenError> {
 fn as_text(claims: &Claims, now: SystemTime) -> String {
     let mut text = String::from("Decoded, not verified: STS decides what it is worth.\n\n");
     for Line { claim, value, meaning } in lines(claims, now) {
-        writeln!(text, "{claim:<14} {value}").expect("writing to a String must succeed");
+        writeln!(text, "{claim:<14} {}", on_one_line(&value)).expect("writing to a String must succeed");
         if !meaning.is_empty() {
-            writeln!(text, "{:<14} {meaning}", "").expect("writing to a String must succeed");
+            writeln!(text, "{:<14} {}", "", on_one_line(&meaning)).expect("writing to a String must succeed");
         }
     }
     let others: Vec<_> = claims.payload.iter().filter(|(claim, _)| !TOLD.contains(&claim.as_str())).collect();
     for (claim, value) in others {
-        writeln!(text, "{claim:<14} {}", plain(value)).expect("writing to a String must succeed");
+        let (claim, value) = (on_one_line(claim), on_one_line(&plain(value)));
+        writeln!(text, "{claim:<14} {value}").expect("writing to a String must succeed");
     }
     let notes = notes(claims, now);
     if !notes.is_empty() {
         text.push_str("\nTo look at:\n");
     }
     for note in notes {
-        writeln!(text, "  - {note}").expect("writing to a String must succeed");
+        writeln!(text, "  - {}", on_one_line(&note)).expect("writing to a String must succeed");
     }
     text
 }
@@ -227,6 +229,11 @@ fn span(seconds: i64) -> String {
     format_duration(Duration::from_secs(seconds.unsigned_abs()))
 }
 
+/// A claim that holds a line break must not look like another.
+fn on_one_line(text: &str) -> String {
+    harmless(&text.replace(char::is_control, " "))
+}
+
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -294,6 +301,25 @@ alg            RS256
 jti            1-2-3
 "
         );
+    }
+
+    /// Whoever made the token wrote its claims: they make no line of their own, and do nothing to the terminal.
+    #[test]
+    fn a_claim_cannot_pass_for_another_nor_play_with_the_terminal() {
+        let nasty = "x\nexp            2099-01-01T00:00:00Z\r\u{1b}[2J\u{9b}1m\u{2028}\u{202e}y";
+        let mut payload = json!({ "exp": ISSUED + 86_400, "other": nasty, "nested": { "a": nasty } });
+        for claim in ["aud", "iss", "sub", nasty] {
+            payload[claim] = json!(nasty);
+        }
+        payload["kubernetes.io"] = json!({ "pod": { "name": nasty, "uid": nasty } });
+        let mut claims = claims(payload);
+        claims.header.insert("alg".to_owned(), json!(nasty));
+        claims.header.insert("kid".to_owned(), json!(nasty));
+        let text = as_text(&claims, after(0));
+        assert_eq!(text.lines().filter(|line| line.starts_with("exp ")).count(), 1, "{text}");
+        let is_bad = |c: char| c.is_control() && c != '\n' || ['\u{2028}', '\u{202e}'].contains(&c);
+        assert!(!text.contains(is_bad), "{text:?}");
+        assert!(!as_json(&claims, after(0)).contains('\u{1b}'));
     }
 
     #[test]

@@ -89,7 +89,8 @@ fn refused(
     let place = if is_meant { String::new() } else { format!("Role {role}: ") };
     let found = format!("{place}{}{request}.", error.message);
     let finding = |code| Check::Exchange.finding(Broken, code, looked_at(facts), found.clone());
-    if is_unreached(error) && network.is_broken() {
+    let is_stand_ins = network.is_stand_in && error.reply.request_id.is_none();
+    if (is_unreached(error) || is_stand_ins) && network.is_broken() {
         return finding(error.code()).mend("Mend the way to STS first: see network above.");
     }
     let mut causes = match error.kind {

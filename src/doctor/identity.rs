@@ -39,7 +39,10 @@ fn known(facts: &Facts<'_>, credentials: &Credentials, arn: &str) -> Finding {
     match wanted.filter(|wanted| !is_session_of(arn, wanted)) {
         None => Check::Identity.fine(LOOKED_AT, format!("{arn}, until {until}.")),
         Some(wanted) => {
-            let found = format!("The credentials are those of {arn}, which is no session of {wanted}.");
+            let found = format!(
+                "The credentials are those of {arn}, which is no session of {wanted}: {}.",
+                difference(arn, wanted)
+            );
             let mend =
                 "Find out who answers at the STS endpoint: AWS_ENDPOINT_URL_STS, a proxy, or a test server.";
             Check::Identity.finding(Broken, "IdentityDiffers", LOOKED_AT, found).mend(mend)
@@ -54,6 +57,20 @@ fn is_session_of(arn: &str, role: &RoleArn) -> bool {
     role.account().is_none() || arn.starts_with(&beginning)
 }
 
+/// What is not the same, the farthest apart first.
+fn difference(arn: &str, role: &RoleArn) -> String {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [_, partition, _, _, account, whose] = parts[..] else { return "it is no ARN".to_owned() };
+    let name = whose.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next());
+    match name {
+        _ if partition != role.partition() => format!("another partition, {partition}"),
+        _ if role.account() != Some(account) => format!("another account, {account}"),
+        Some(name) if name != role.name() => format!("another role, {name}"),
+        Some(_) => "no session's name".to_owned(),
+        None => "no role".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,12 +79,16 @@ mod tests {
     fn knows_a_session_of_a_role() {
         let role: RoleArn = "arn:aws:iam::111122223333:role/teams/app".parse().unwrap();
         assert!(is_session_of("arn:aws:sts::111122223333:assumed-role/app/shop", &role));
-        for other in [
-            "arn:aws:sts::111122223333:assumed-role/app2/shop",
-            "arn:aws:sts::444455556666:assumed-role/app/shop",
-            "arn:aws:iam::111122223333:user/app",
+        for (other, difference_is) in [
+            ("arn:aws:sts::111122223333:assumed-role/app2/shop", "another role, app2"),
+            ("arn:aws:sts::444455556666:assumed-role/app/shop", "another account, 444455556666"),
+            ("arn:aws-cn:sts::111122223333:assumed-role/app/shop", "another partition, aws-cn"),
+            ("arn:aws:iam::111122223333:user/app", "no role"),
+            ("arn:aws:sts::111122223333:assumed-role/app", "no session's name"),
+            ("nonsense", "it is no ARN"),
         ] {
             assert!(!is_session_of(other, &role), "{other}");
+            assert_eq!(difference(other, &role), difference_is, "{other}");
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
 use crate::sts::ErrorKind;
+use crate::sts::ExchangeError;
+use crate::sts::client::CertificateFault;
 use crate::sts::client::Sts;
 use crate::sts::given::shorten;
 
@@ -28,20 +30,22 @@ pub(super) async fn check(facts: &Facts<'_>) -> Issuer {
     else {
         return Issuer::unknown(Check::Issuer.skipped("the token's issuer", "There is no issuer to ask."));
     };
-    let looked_at = format!("{}{DISCOVERY}", issuer.trim_end_matches('/'));
+    let url = format!("{}{DISCOVERY}", issuer.trim_end_matches('/'));
+    let looked_at = shorten(&url);
     if !is_asked(facts, issuer) || issuer.contains(['?', '#']) {
         return Issuer::unknown(Check::Issuer.skipped(looked_at, "Not asked: it is no plain https URL."));
     }
-    let document = match fetch(sts, &looked_at).await {
+    let document = match fetch(sts, &url).await {
         Ok(document) => document,
-        Err((kind, why)) => return Issuer::unknown(unreached(&looked_at, kind, &why)),
+        Err(error) => return Issuer::unknown(unreached(&looked_at, &error)),
     };
     let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default();
     let mut findings = Vec::new();
     if text("issuer") != issuer {
         let found = format!(
-            "It calls itself {:?}, and the token names {issuer:?}: STS wants both alike.",
-            shorten(text("issuer"))
+            "It calls itself {:?}, and the token names {:?}: STS wants both alike.",
+            shorten(text("issuer")),
+            shorten(issuer)
         );
         let mend =
             "Serve the document of the very issuer that --service-account-issuer names, to the last slash.";
@@ -58,12 +62,13 @@ pub(super) async fn check(facts: &Facts<'_>) -> Issuer {
     let kid = claims.and_then(|claims| claims.header.get("kid")).and_then(Value::as_str).unwrap_or_default();
     let has_key = match fetch(sts, keys).await {
         Ok(set) => {
-            let (finding, has_key) = key(&shorten(keys), &set, kid);
+            let (mut finding, has_key) = key(&shorten(keys), &set, kid);
+            finding.found.push_str(thumbprint(issuer, has_bundle(facts)));
             findings.push(finding);
             Some(has_key)
         }
-        Err((kind, why)) => {
-            findings.push(unreached(&shorten(keys), kind, &why));
+        Err(error) => {
+            findings.push(unreached(&shorten(keys), &error));
             None
         }
     };
@@ -78,6 +83,7 @@ fn is_asked(facts: &Facts<'_>, url: &str) -> bool {
 }
 
 fn key(looked_at: &str, set: &Value, kid: &str) -> (Finding, bool) {
+    let shown = shorten(kid);
     let keys = set.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if kid.is_empty() {
         let found = "The token does not say which key has signed it (kid).";
@@ -85,30 +91,61 @@ fn key(looked_at: &str, set: &Value, kid: &str) -> (Finding, bool) {
     }
     let has_key = keys.iter().any(|key| key.get("kid").and_then(Value::as_str) == Some(kid));
     if has_key {
-        let found = format!("The key that signed the token is published ({kid}, one of {}).", keys.len());
+        let found = format!("The key that signed the token is published ({shown}, one of {}).", keys.len());
         return (Check::Issuer.fine(looked_at, found), true);
     }
-    let found =
-        format!("The key that signed the token ({kid}) is not among the {} that are published.", keys.len());
+    let found = format!(
+        "The key that signed the token ({shown}) is not among the {} that are published.",
+        keys.len()
+    );
     let mend = "Publish the API server's present keys (kubectl get --raw /openid/v1/jwks) where the issuer's document says; or, \
                 where the keys were rotated away, have the pod's token renewed.";
     (Check::Issuer.finding(Warning, "KeyNotPublished", looked_at, found).mend(mend), false)
 }
 
-async fn fetch(sts: &Sts, url: &str) -> Result<Value, (ErrorKind, String)> {
-    let seen = sts.look("The issuer", url).await.map_err(|error| (error.kind, error.message))?;
-    if seen.status != 200 {
-        return Err((
-            ErrorKind::InvalidReply,
-            format!("The issuer answers with HTTP status {}", seen.status),
-        ));
-    }
-    serde_json::from_slice(&seen.body)
-        .map_err(|_| (ErrorKind::InvalidReply, "What answers for the issuer gives no JSON".to_owned()))
+/// Whether other authorities than the system's are asked for.
+fn has_bundle(facts: &Facts<'_>) -> bool {
+    facts.asked.roles.as_ref().map_or(true, |((roles, _), _)| roles.ca_bundle.is_some())
 }
 
-fn unreached(looked_at: &str, kind: ErrorKind, why: &str) -> Finding {
-    if kind == ErrorKind::CertificateUntrusted {
+/// What its certificate, which was taken here, says of the thumbprint in IAM.
+fn thumbprint(issuer: &str, has_bundle: bool) -> &'static str {
+    let Some(host) = issuer.strip_prefix("https://").and_then(|rest| rest.split('/').next()) else {
+        return "";
+    };
+    let is_eks = host.starts_with("oidc.eks.")
+        && [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|domain| host.ends_with(domain));
+    match (is_eks, has_bundle) {
+        (true, _) => {
+            " EKS's certificate is of a public authority: IAM does not look at the provider's thumbprint."
+        }
+        (false, false) => {
+            " Its certificate is of an authority that this system knows: if that is a public one, IAM does not look at the provider's \
+             thumbprint."
+        }
+        (false, true) => "",
+    }
+}
+
+async fn fetch(sts: &Sts, url: &str) -> Result<Value, ExchangeError> {
+    let seen = sts.look("The issuer", url).await?;
+    let not_its = |why: String| ExchangeError::new(ErrorKind::InvalidReply, why);
+    if seen.status != 200 {
+        return Err(not_its(format!("The issuer answers with HTTP status {}", seen.status)));
+    }
+    serde_json::from_slice(&seen.body)
+        .map_err(|_| not_its("What answers for the issuer gives no JSON".to_owned()))
+}
+
+fn unreached(looked_at: &str, error: &ExchangeError) -> Finding {
+    let why = &error.message;
+    if let Some(fault) = CertificateFault::of(error) {
+        let found = format!("{why}. STS would not take it so either, if it sees the same.");
+        return Check::Issuer
+            .finding(Note, fault.code(), looked_at, found)
+            .mend("Renew it, for this very host.");
+    }
+    if error.kind == ErrorKind::CertificateUntrusted {
         let found = format!(
             "{why}. IAM then goes by the thumbprint of the certificate authority at the top of its chain."
         );
@@ -124,5 +161,24 @@ fn unreached(looked_at: &str, kind: ErrorKind, why: &str) -> Finding {
 impl Issuer {
     fn unknown(finding: Finding) -> Self {
         Self { findings: vec![finding], has_key: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_of_the_thumbprint_no_more_than_is_known() {
+        for (issuer, has_bundle, expected) in [
+            ("https://oidc.eks.eu-central-1.amazonaws.com/id/ABC", true, "EKS's certificate"),
+            ("https://oidc.example.com/prod", false, "if that is a public one"),
+            ("https://oidc.eks.example.com", false, "if that is a public one"),
+            ("https://oidc.example.com", true, ""),
+            ("http://127.0.0.1:8080", false, ""),
+        ] {
+            let said = thumbprint(issuer, has_bundle);
+            assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{issuer}: {said}");
+        }
     }
 }

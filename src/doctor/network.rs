@@ -1,10 +1,14 @@
 //! The way to STS: name, route, proxy, TLS, and its clock beside ours.
 
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
+use std::net::UdpSocket;
 use std::time::Duration;
 use std::time::SystemTime;
 
+use rustix::io::Errno;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
@@ -15,19 +19,26 @@ use crate::config::Place;
 use crate::config::proxy_on_the_way_to;
 use crate::credentials::rfc3339;
 use crate::doctor::facts::Facts;
-use crate::doctor::finding::Cause;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Warning;
+use crate::doctor::network::causes::is_private;
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
+use crate::sts::client::CertificateFault;
 use crate::sts::client::ResolveError;
+
+mod causes;
+mod partition;
+mod stand_in;
 
 pub(super) struct Network {
     pub(super) findings: Vec<Finding>,
     /// STS's time at the moment of the look, where its clock and ours are apart.
     pub(super) sts_time: Option<SystemTime>,
+    /// Whether somebody else answers in its place.
+    pub(super) is_stand_in: bool,
 }
 
 /// How STS is reached from here.
@@ -55,8 +66,12 @@ pub(super) async fn check(facts: &Facts<'_>, clock: &Clock) -> Network {
     let whom = format!("STS at {endpoint}");
     let (seen, addresses) = tokio::join!(sts.look(&whom, sts.endpoint()), addresses(place.as_ref()));
     let way = Way { place, addresses, proxy: proxy_on_the_way_to(sts.endpoint(), facts.strings) };
-    match seen {
+    let mut network = match seen {
         Ok(seen) => {
+            let stand_in = stand_in::check(&seen, &endpoint, facts.has_own_sts(), way.proxy);
+            if let Some(finding) = stand_in {
+                return Network { is_stand_in: true, ..Network::of(finding) };
+            }
             let who = if seen.has_request_id { whom } else { format!("Something at {endpoint}") };
             let answers = format!("{who} answers{}.", way.told());
             let mut network = Network::of(Check::Network.fine(endpoint.clone(), answers));
@@ -71,12 +86,17 @@ pub(super) async fn check(facts: &Facts<'_>, clock: &Clock) -> Network {
             network
         }
         Err(error) => unreached(facts, &endpoint, &error, &way),
-    }
+    };
+    network.findings.extend(partition::check(facts));
+    network
 }
 
-/// Whether there is a place to ask at all, which the variables and the profile say.
+/// Whether there is a place to ask at all, and one that can know the role, which the variables and the profile say.
 pub(super) fn place(facts: &Facts<'_>) -> Option<Finding> {
-    facts.sts.as_ref().err().filter(|_| facts.asks_sts()).map(unresolved)
+    if !facts.asks_sts() {
+        return None;
+    }
+    facts.sts.as_ref().err().map(unresolved).or_else(|| partition::check(facts))
 }
 
 /// Where STS is, nothing says.
@@ -119,7 +139,16 @@ async fn addresses(place: Option<&Place>) -> Vec<IpAddr> {
 }
 
 fn unreached(facts: &Facts<'_>, endpoint: &str, error: &ExchangeError, way: &Way) -> Network {
-    let finding = Check::Network.finding(Broken, error.code(), endpoint, format!("{}.", error.message));
+    if let Some(finding) = without_route(endpoint, error, way) {
+        return Network::of(finding);
+    }
+    let code = CertificateFault::of(error).map_or(error.code(), CertificateFault::code);
+    let finding = Check::Network.finding(Broken, code, endpoint, format!("{}.", error.message));
+    let of_name =
+        if error.kind == ErrorKind::NameNotResolved { causes::of_no_address(way) } else { Vec::new() };
+    if !of_name.is_empty() {
+        return Network::of(finding.causes(of_name));
+    }
     // Who listens on loopback, or speaks through a proxy, is on no route.
     let is_here = facts.has_own_sts() && way.addresses.first().is_some_and(IpAddr::is_loopback);
     let is_route = match error.kind {
@@ -130,55 +159,46 @@ fn unreached(facts: &Facts<'_>, endpoint: &str, error: &ExchangeError, way: &Way
     if !is_route {
         return Network::of(finding.mend(error.mend()));
     }
-    Network::of(finding.causes(causes(way)))
+    Network::of(finding.causes(causes::of_silence(way)))
 }
 
-/// Why packets to STS find no answer. What the name resolves to decides which is likeliest.
-fn causes(way: &Way) -> Vec<Cause> {
-    let has_endpoint = way.addresses.first().copied().is_some_and(is_private);
-    let mut causes = Vec::new();
-    if way.place.as_ref().is_some_and(|place| place.host == "sts.amazonaws.com") {
-        causes.push(Cause::new(
-            "GlobalEndpoint",
-            "The global endpoint is asked, to which a VPC endpoint for STS does not lead.",
-            "Set AWS_STS_REGIONAL_ENDPOINTS=regional and AWS_REGION.",
-            "the name above: with a region in it, it would be sts.REGION.amazonaws.com",
-        ));
+/// Where the name has addresses of one family alone, and this network namespace has no way to any of that family.
+fn without_route(endpoint: &str, error: &ExchangeError, way: &Way) -> Option<Finding> {
+    let is_reason = matches!(error.kind, ErrorKind::ConnectionFailed | ErrorKind::TimedOut);
+    let (first, proxy) = (way.addresses.first()?, way.proxy);
+    let is_alike = |ip: &IpAddr| ip.is_ipv4() == first.is_ipv4();
+    if !is_reason
+        || proxy.is_some()
+        || !way.addresses.iter().all(is_alike)
+        || way.addresses.iter().any(has_route)
+    {
+        return None;
     }
-    let private = Cause::new(
-        "NoStsEndpoint",
-        "The cluster is private: there is neither a NAT gateway nor a VPC endpoint for STS.",
-        "Make an interface endpoint for com.amazonaws.REGION.sts in the VPC, with private DNS, or give the subnet a NAT gateway.",
-        "a name that resolves to a private address has such an endpoint",
+    let (family, mend) = match first {
+        IpAddr::V4(_) => (
+            "of IPv4",
+            "In a cluster of IPv6 alone, set AWS_USE_DUALSTACK_ENDPOINT=true, or give its subnets DNS64 and NAT64; else look at the \
+             pod's network (ip route).",
+        ),
+        IpAddr::V6(_) => (
+            "of IPv6",
+            "Unset AWS_USE_DUALSTACK_ENDPOINT, or have the pod's DNS give IPv4 addresses too; else give the pods IPv6.",
+        ),
+    };
+    let found = format!(
+        "STS at {endpoint} has addresses {family} alone ({first}), and this pod has no route to them: {}.",
+        error.message
     );
-    let security_group = Cause::new(
-        "SecurityGroup",
-        "The VPC endpoint's security group does not let the nodes, or pods, in on port 443.",
-        "Allow TCP 443 from the pods' and nodes' networks.",
-        "aws ec2 describe-vpc-endpoints, and the group's inbound rules",
-    );
-    causes.extend(if has_endpoint { [security_group, private] } else { [private, security_group] });
-    causes.push(Cause::new(
-        "NetworkPolicy",
-        "A NetworkPolicy of the namespace, or a service mesh, drops what leaves the pod.",
-        "Allow egress to TCP 443, and to DNS.",
-        "the same call from a pod in another namespace",
-    ));
-    causes.push(Cause::new(
-        "ProxyNeeded",
-        "The internet is reached through a proxy, which this process does not know of.",
-        "Set HTTPS_PROXY and NO_PROXY.",
-        "whether other pods have HTTPS_PROXY",
-    ));
-    causes
+    Some(Check::Network.finding(Broken, "NoRouteToFamily", endpoint, found).mend(mend))
 }
 
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        // 100.64.0.0/10 is for carriers, and EKS gives pods addresses from it.
-        IpAddr::V4(ip) => ip.is_private() || ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64,
-        IpAddr::V6(ip) => ip.is_unique_local(),
-    }
+/// What the kernel says, without a packet.
+pub(super) fn has_route(ip: &IpAddr) -> bool {
+    let own: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let connected = UdpSocket::bind((own, 0)).and_then(|socket| socket.connect((*ip, 443)));
+    let without = [Errno::NETUNREACH, Errno::HOSTUNREACH, Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT];
+    let said = connected.err().and_then(|error| error.raw_os_error());
+    said.is_none_or(|said| without.iter().all(|errno| errno.raw_os_error() != said))
 }
 
 impl Way {
@@ -198,7 +218,7 @@ impl Way {
 
 impl Network {
     fn of(finding: Finding) -> Self {
-        Self { findings: vec![finding], sts_time: None }
+        Self { findings: vec![finding], sts_time: None, is_stand_in: false }
     }
 
     pub(super) fn is_broken(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The node's metadata service: where a pod reaches it, whatever finds no credentials before takes the node's.
 
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use http_body_util::Empty;
 use hyper::Method;
 use hyper::Request;
 use hyper::header::HOST;
+use tokio::join;
 
 use crate::config::Place;
 use crate::contract::ENV_ACCESS_KEY_ID;
@@ -22,10 +24,12 @@ use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
+use crate::doctor::network::has_route;
 use crate::http_once::Reply;
 use crate::http_once::SendError;
 use crate::http_once::send;
 
+const ENV_MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
 const TOKEN_PATH: &str = "/latest/api/token";
 const ROLES_PATH: &str = "/latest/meta-data/iam/security-credentials/";
 /// A session for the two questions of one check.
@@ -48,15 +52,28 @@ pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
         let why = "Not asked: AWS_EC2_METADATA_DISABLED=true, which all but boto 2, rusoto, s3cmd, s3fs, fog and GDAL obey.";
         return vec![Check::NodeMetadata.skipped(looked_at, why)];
     }
-    let address = match &given {
-        None => Some(SocketAddr::new(IMDS_ADDRESSES[0], LINK_LOCAL_PORT)),
-        Some(_) => place.and_then(|place| place.address()),
-    };
-    let Some(address) = address else {
-        let why = "Not asked: the host in AWS_EC2_METADATA_SERVICE_ENDPOINT is no address.";
-        return vec![Check::NodeMetadata.skipped(looked_at, why)];
-    };
-    vec![ask(facts, address, looked_at).await]
+    if given.is_some() {
+        let Some(address) = place.and_then(|place| place.address()) else {
+            let why = "Not asked: the host in AWS_EC2_METADATA_SERVICE_ENDPOINT is no address.";
+            return vec![Check::NodeMetadata.skipped(looked_at, why)];
+        };
+        return vec![ask(facts, address, looked_at).await];
+    }
+    let [ipv4, ipv6] = IMDS_ADDRESSES;
+    let at = |ip: IpAddr| ask(facts, SocketAddr::new(ip, LINK_LOCAL_PORT), ip.to_string());
+    match is_asked_over_ipv6(facts) {
+        true => {
+            let (over_ipv4, over_ipv6) = join!(at(ipv4), at(ipv6));
+            vec![over_ipv4, over_ipv6]
+        }
+        false => vec![at(ipv4).await],
+    }
+}
+
+/// SDKs ask there where they are told to, and in a pod of IPv6 alone there is no other way.
+fn is_asked_over_ipv6(facts: &Facts<'_>) -> bool {
+    let is_ipv6 = |mode: String| mode.eq_ignore_ascii_case("ipv6");
+    facts.var(ENV_MODE).is_some_and(is_ipv6) || !has_route(&IMDS_ADDRESSES[0])
 }
 
 async fn ask(facts: &Facts<'_>, address: SocketAddr, looked_at: String) -> Finding {
@@ -105,7 +122,11 @@ async fn request(
     path: &str,
     token: Option<&str>,
 ) -> Result<Reply, SendError> {
-    let mut request = Request::builder().method(&method).uri(path).header(HOST, address.ip().to_string());
+    let host = match address.ip() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let mut request = Request::builder().method(&method).uri(path).header(HOST, host);
     if method == Method::PUT {
         request = request.header(HEADER_METADATA_TOKEN_TTL, TTL);
     }

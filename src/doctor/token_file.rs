@@ -13,10 +13,15 @@ use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
 use crate::doctor::text::about;
-use crate::file::read_bounded;
+use crate::doctor::token_file::place::Place;
+use crate::doctor::token_file::place::data_link;
 use crate::token::ReadTokenError;
 
-const MAX_MOUNTS: usize = 4 * 1024 * 1024;
+pub(super) mod place;
+
+/// What the kubelet, and EKS's webhook, call the file.
+const FILE: &str = "token";
+const MAX_GROUPS_SHOWN: usize = 16;
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     let (Some(path), Some(token)) = (facts.token_file(), &facts.token) else {
@@ -25,94 +30,106 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     };
     let looked_at = quoted(&path.to_string_lossy());
     match token {
-        Err(error) => vec![unreadable(&path, error).unwrap_or_else(|| {
-            let found = format!("{looked_at}: {error}.");
-            Check::TokenFile.finding(Broken, error.code(), looked_at, found).mend(error.mend())
-        })],
+        Err(error) => vec![unreadable(&path, error)],
         Ok(_) => {
-            let mut findings = vec![readable(facts, &path)];
-            findings.extend(copied(facts, &path));
+            let place = Place::of(facts, &path);
+            let mut findings = vec![readable(facts, &path, &place)];
+            findings.extend(not_renewed(&place, looked_at));
             findings
         }
     }
 }
 
-/// With the numbers that decide it.
-fn unreadable(path: &Path, error: &ReadTokenError) -> Option<Finding> {
-    if *error != ReadTokenError::PermissionDenied {
-        return None;
-    }
+fn unreadable(path: &Path, error: &ReadTokenError) -> Finding {
     let looked_at = quoted(&path.to_string_lossy());
-    let (uid, gid) = (rustix::process::getuid(), rustix::process::getgid());
-    let who = format!("this process is uid {}, gid {}", uid.as_raw(), gid.as_raw());
-    let found = match fs::metadata(path) {
-        Ok(metadata) => {
-            format!("{looked_at} is {}, and {who}: it may not read it.", modes(&metadata))
+    let metadata = fs::metadata(path);
+    let finding = |found: String| Check::TokenFile.finding(Broken, error.code(), looked_at.clone(), found);
+    match (error, &metadata) {
+        // With the numbers that decide it.
+        (ReadTokenError::PermissionDenied, metadata) => {
+            let found = match metadata {
+                Ok(metadata) => {
+                    format!("{looked_at} is {}, and {}: it may not read it.", modes(metadata), who())
+                }
+                Err(_) => format!("{looked_at} is in a directory that this user may not enter; {}.", who()),
+            };
+            finding(found).mend(
+                "Set the pod's securityContext.fsGroup (any number, such as 65534): the kubelet then gives the file to that group, \
+                 mode 0640. Or set runAsUser for every container alike.",
+            )
         }
-        Err(_) => format!("{looked_at} is in a directory that this user may not enter; {who}."),
+        (ReadTokenError::NotAFile, Ok(metadata)) if metadata.is_dir() => {
+            let (what, mend) = match path.join(FILE).exists() {
+                true => (", and the token is a file in it", "Name the file in it, …/token."),
+                false => (
+                    "",
+                    "Name the file itself; where it is mounted by subPath, the volume had no such file, and a directory was made in \
+                     its place: mount the volume as a directory.",
+                ),
+            };
+            finding(format!("{looked_at} is a directory{what}.")).mend(mend)
+        }
+        _ => finding(format!("{looked_at}: {error}.")).mend(error.mend()),
+    }
+}
+
+/// This process, as far as it decides which files it may read.
+fn who() -> String {
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    let groups = rustix::process::getgroups().unwrap_or_default();
+    let shown = groups.iter().take(MAX_GROUPS_SHOWN).map(|group| group.as_raw().to_string());
+    let groups = match groups.is_empty() {
+        true => "no further groups".to_owned(),
+        false => format!("groups {}", shown.collect::<Vec<_>>().join(" ")),
     };
-    Some(Check::TokenFile.finding(Broken, error.code(), looked_at, found).mend(
-        "Set the pod's securityContext.fsGroup (any number, such as 65534): the kubelet then gives the file to that group, mode \
-         0640. Or set runAsUser for every container alike.",
-    ))
+    format!("this process is uid {uid}, gid {gid}, {groups}")
 }
 
 fn modes(metadata: &Metadata) -> String {
     format!("mode {:04o}, owner {}, group {}", metadata.mode() & 0o7777, metadata.uid(), metadata.gid())
 }
 
-fn readable(facts: &Facts<'_>, path: &Path) -> Finding {
+fn readable(facts: &Facts<'_>, path: &Path, place: &Place) -> Finding {
     let looked_at = quoted(&path.to_string_lossy());
     let modes = fs::metadata(path).map(|metadata| modes(&metadata)).unwrap_or_default();
     let written =
         data_link(path).or_else(|| fs::metadata(path).ok()).and_then(|metadata| metadata.modified().ok());
     let ago = written.and_then(|written| facts.now.duration_since(written).ok());
     let ago = ago.map(|ago| format!("; written {} ago", about(ago)));
-    let projected = if is_projected(path) { ", in a projected volume" } else { "" };
+    let projected = if *place == Place::Projected { ", in a projected volume" } else { "" };
     Check::TokenFile.fine(looked_at, format!("Readable: {modes}{projected}{}.", ago.unwrap_or_default()))
 }
 
-/// The kubelet's own way of putting a file in place: `token -> ..data/token`, `..data -> ..2026_…`.
-pub(super) fn is_projected(path: &Path) -> bool {
-    let target = fs::read_link(path).unwrap_or_default();
-    target.starts_with("..data") && data_link(path).is_some()
-}
-
-fn data_link(path: &Path) -> Option<Metadata> {
-    fs::symlink_metadata(path.parent()?.join("..data")).ok().filter(Metadata::is_symlink)
+/// Where it is the kubelet's to renew it, as far as can be seen.
+pub(super) fn is_projected(facts: &Facts<'_>, path: &Path) -> bool {
+    Place::of(facts, path) == Place::Projected
 }
 
 /// What the kubelet will not renew.
-fn copied(facts: &Facts<'_>, path: &Path) -> Option<Finding> {
-    if is_projected(path) {
-        return None;
-    }
-    let looked_at = quoted(&path.to_string_lossy());
-    let finding =
-        |severity, code, found: &str| Check::TokenFile.finding(severity, code, looked_at.clone(), found);
-    if is_mounted_alone(facts, path) {
-        let found = "The file is mounted by itself (subPath): the kubelet never renews it there.";
-        let mend = "Mount the volume as a directory, without subPath.";
-        return Some(finding(Warning, "TokenFileIsSubPath", found).mend(mend));
-    }
-    let found =
-        "The file is not in a projected volume: whoever wrote it must write it anew before it expires.";
-    let mend = "In a pod, name the file in the volume itself; a copy that a script made stays as it is.";
-    Some(finding(Note, "TokenFileIsCopy", found).mend(mend))
-}
-
-/// Whether it is a mount point of its own.
-fn is_mounted_alone(facts: &Facts<'_>, path: &Path) -> bool {
-    let pid = facts.asked.pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
-    let mounts = read_bounded(Path::new(&format!("/proc/{pid}/mountinfo")), MAX_MOUNTS).unwrap_or_default();
-    let mounts = String::from_utf8_lossy(&mounts);
-    let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
-    points.any(|point| facts.seen(&point) == path || Path::new(&point) == path)
-}
-
-/// proc_pid_mountinfo(5): what would end a field is written in octal.
-fn unescape(point: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .iter()
-        .fold(point.to_owned(), |point, (escape, character)| point.replace(escape, character))
+fn not_renewed(place: &Place, looked_at: String) -> Option<Finding> {
+    let (severity, code, found, mend) = match place {
+        Place::Projected => return None,
+        Place::SubPath => (
+            Warning,
+            "TokenFileIsSubPath",
+            "The file is mounted by itself (subPath): the kubelet never renews it there.".to_owned(),
+            "Mount the volume as a directory, without subPath.",
+        ),
+        Place::CopyOfVolume(kind) => (
+            Note,
+            "TokenFileIsCopy",
+            format!(
+                "It looks like the kubelet's volume, and is a copy of one, on {kind}: the kubelet does not renew it."
+            ),
+            "Name the file in the volume itself; a copy (cp -a) stays as it is.",
+        ),
+        Place::Elsewhere => (
+            Note,
+            "TokenFileIsCopy",
+            "The file is not in a projected volume: whoever wrote it must write it anew before it expires."
+                .to_owned(),
+            "In a pod, name the file in the volume itself; a copy that a script made stays as it is.",
+        ),
+    };
+    Some(Check::TokenFile.finding(severity, code, looked_at, found).mend(mend))
 }

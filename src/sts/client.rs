@@ -59,8 +59,10 @@ pub use chain::mend as mend_of_chain;
 pub use endpoint::ResolveError;
 pub use endpoint::check_region;
 pub use endpoint::region;
+pub use failure::CertificateFault;
 pub use iam::GetRoleError;
 pub use iam::IamRole;
+pub use look::Seen;
 pub use web_identity::WebIdentityClient;
 pub use web_identity::names;
 

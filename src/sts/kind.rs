@@ -183,7 +183,8 @@ impl ErrorKind {
                 "Check the path and the volume that is mounted there; the file must hold the token alone."
             }
             Self::CertificateUntrusted => {
-                "Set AWS_CA_BUNDLE to a PEM file with the certificate authority that signed the endpoint's certificate."
+                "Set AWS_CA_BUNDLE to a PEM file with the certificate authority that signed the endpoint's certificate; where that is a \
+                 company's proxy, to its authority's beside the public ones."
             }
             Self::ConnectionFailed => {
                 "Check the network policy, the route, the proxy and, in a private cluster, the VPC endpoint for STS."

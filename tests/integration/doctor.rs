@@ -71,6 +71,10 @@ async fn look(name: &str, case: &Case) -> Vec<String> {
     if needs_root && !can_run("setpriv and root", &["setpriv", "--reuid=65534", "--clear-groups", "true"]) {
         return Vec::new();
     }
+    let needs_unshare = case.mounted || case.isolated;
+    if needs_unshare && !can_run("root and unshare(1)", &["unshare", "--mount", "--net", "true"]) {
+        return Vec::new();
+    }
     let stage = Stage::set(name, case).await;
     let (status, output) = stage.run(&["doctor", "--json"]).await;
     let mut wrong = match Report::read(&output) {
@@ -412,6 +416,13 @@ async fn in_a_pod_the_sidecars_own_addresses_are_known_as_its() {
     assert!(sidecar.len() == 4 && sidecar.iter().all(|(severity, _)| severity == "fine"), "{output}");
     let metadata = severity(&output, "node-metadata");
     assert!(metadata[0].0 == "fine" && metadata[0].1.contains("irsa-sidecar that answers"), "{output}");
+    // And by IPv6 too, where SDKs are told to ask there.
+    let mut environment: BTreeMap<String, String> = env("/v1/credentials");
+    environment.insert("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE".to_owned(), "ipv6".to_owned());
+    let (status, output) = run(&["doctor", "--json"], environment).await;
+    assert_eq!(status, 0, "{output}");
+    let metadata = severity(&output, "node-metadata");
+    assert!(metadata.len() == 2 && metadata[1].1.contains("irsa-sidecar that answers"), "{output}");
     // Of a role that there is not, it is the endpoint that says no.
     let environment: BTreeMap<String, String> = env("/v1/credentials/another");
     let (status, output) = run(&["doctor", "--json"], environment).await;

@@ -16,6 +16,8 @@ use irsa_sidecar::sts::ErrorKind;
 use irsa_sidecar::sts::Remedy;
 use irsa_sidecar::sts::client::mend_of_chain;
 use irsa_sidecar::token::ReadTokenError;
+use irsa_sidecar::token::wrapping::Document;
+use irsa_sidecar::token::wrapping::Wrapping;
 use irsa_sidecar::upstream::PassError;
 
 use crate::committed;
@@ -109,6 +111,10 @@ fn tokens() -> Table {
         ReadTokenError::TooLong,
         ReadTokenError::NotThreeParts,
         ReadTokenError::Truncated,
+        ReadTokenError::Wrapped(Wrapping::Base64),
+        ReadTokenError::Wrapped(Wrapping::Bearer),
+        ReadTokenError::Wrapped(Wrapping::Json(Document::Other)),
+        ReadTokenError::Wrapped(Wrapping::Quotes),
     ];
     let row = |error: ReadTokenError| by_hand(error.code(), error.mend());
     Table { name: "tokens", head: &["code", "means", "mend"], rows: every.map(row).into() }

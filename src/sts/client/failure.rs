@@ -7,6 +7,7 @@ use std::error::Error;
 
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_sdk_sts::error::SdkError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
@@ -15,7 +16,55 @@ use crate::sts::given::shorten;
 const LONGEST_CODE: usize = 64;
 /// What the connector says of a proxy begins so.
 const TUNNEL: &str = "tunnel error: ";
+const GIVE_PASSWORD: &str = "Write them into HTTPS_PROXY, as in http://USER:PASSWORD@HOST:PORT.";
 const CHECK_PROXY: &str = "Check HTTPS_PROXY, and NO_PROXY for hosts that are reached without a proxy.";
+
+/// What is wrong with a certificate, other than that nobody here knows its authority.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CertificateFault {
+    AnotherName,
+    Expired,
+    NotYetValid,
+}
+
+impl CertificateFault {
+    pub fn of(error: &ExchangeError) -> Option<Self> {
+        let said =
+            |words: &str| error.kind == ErrorKind::CertificateUntrusted && error.message.contains(words);
+        if said("certificate not valid for name") {
+            Some(Self::AnotherName)
+        } else if said("certificate expired") {
+            Some(Self::Expired)
+        } else if said("certificate not valid yet") {
+            Some(Self::NotYetValid)
+        } else {
+            None
+        }
+    }
+
+    /// Stable.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::AnotherName => "CertificateOfAnotherName",
+            Self::Expired => "CertificateExpired",
+            Self::NotYetValid => "CertificateNotYetValid",
+        }
+    }
+
+    pub fn mend(self) -> &'static str {
+        match self {
+            Self::AnotherName => {
+                "Look at who answers there: a proxy, a name in /etc/hosts or private DNS that leads elsewhere, or AWS_ENDPOINT_URL_STS with \
+                 another name than the certificate's."
+            }
+            Self::Expired => {
+                "Compare this node's clock; if it is right, whoever answers must renew the certificate: AWS does so by itself, so look for a \
+                 proxy in between."
+            }
+            Self::NotYetValid => "Compare this node's clock with the time: NTP has stopped, most likely.",
+        }
+    }
+}
 
 /// What the SDK makes of an answer that is an error, of whatever operation.
 pub(super) trait Said: ProvideErrorMetadata + Error + 'static {}
@@ -35,19 +84,10 @@ pub(super) fn classify<E: Said>(endpoint: &str, error: &SdkError<E>) -> Exchange
                 Some(_) => {
                     ExchangeError::new(by_status(status), format!("STS said what is no error code: {said}"))
                 }
-                None => ExchangeError::new(
-                    by_status(status),
-                    format!("HTTP status {status} without an STS error"),
-                ),
+                None => not_stss(service.raw(), "without an STS error"),
             }
         }
-        SdkError::ResponseError(response) => {
-            let status = response.raw().status().as_u16();
-            ExchangeError::new(
-                by_status(status),
-                format!("HTTP status {status} with a body that is not STS's"),
-            )
-        }
+        SdkError::ResponseError(response) => not_stss(response.raw(), "with a body that is not STS's"),
         SdkError::TimeoutError(_) => {
             ExchangeError::new(ErrorKind::TimedOut, format!("STS at {endpoint} did not answer in time"))
         }
@@ -58,6 +98,18 @@ pub(super) fn classify<E: Said>(endpoint: &str, error: &SdkError<E>) -> Exchange
             ErrorKind::Other,
             format!("the call could not be made: {}", chain(Some(other))),
         ),
+    }
+}
+
+/// A load balancer's or a proxy's, most likely, which may say what it is.
+fn not_stss(response: &HttpResponse, how: &str) -> ExchangeError {
+    let status = response.status().as_u16();
+    let server = response.headers().get("server").map(|server| server.chars().take(LONGEST_CODE).collect());
+    let server = server.map(|server: String| format!(" (Server: {})", shorten(&server))).unwrap_or_default();
+    let error = ExchangeError::new(by_status(status), format!("HTTP status {status} {how}{server}"));
+    match status {
+        407 => ExchangeError { mend: Some(GIVE_PASSWORD), ..error },
+        _ => error,
     }
 }
 
@@ -143,17 +195,18 @@ fn by_connection(whom: &str, reason: &str) -> ExchangeError {
                 format!("{whom}: an IPv6 address cannot be asked over TLS through a proxy"),
             )
         },
-        None => ExchangeError::new(kind, format!("{whom} could not be reached: {}", shorten(&reason))),
+        None => {
+            let error =
+                ExchangeError::new(kind, format!("{whom} could not be reached: {}", shorten(&reason)));
+            ExchangeError { mend: CertificateFault::of(&error).map(CertificateFault::mend), ..error }
+        }
     }
 }
 
 /// Between here and the proxy, or at the proxy, which says no more of itself than this.
 fn through_proxy(whom: &str, kind: ErrorKind, reason: &str) -> ExchangeError {
     let (said, mend) = match reason {
-        "proxy authorization required" => (
-            "it wants a user and a password, or others (407)",
-            "Write them into HTTPS_PROXY, as in http://USER:PASSWORD@HOST:PORT.",
-        ),
+        "proxy authorization required" => ("it wants a user and a password, or others (407)", GIVE_PASSWORD),
         "unsuccessful" => (
             "it refuses to open a tunnel",
             "Allow this host in the proxy, or, where it is reached without one, name it in NO_PROXY.",
@@ -227,6 +280,28 @@ mod tests {
             (504, ErrorKind::ServiceUnavailable),
         ] {
             assert_eq!(by_status(status), kind, "{status}");
+        }
+    }
+
+    /// The words are rustls's own (`CertificateError`), which a test against a real certificate holds to.
+    #[test]
+    fn tells_what_is_wrong_with_a_certificate() {
+        for (reason, expected) in [
+            (
+                "invalid peer certificate: certificate not valid for name \"a\"",
+                Some(CertificateFault::AnotherName),
+            ),
+            (
+                "invalid peer certificate: certificate expired: verification time 1",
+                Some(CertificateFault::Expired),
+            ),
+            ("invalid peer certificate: certificate not valid yet: 1", Some(CertificateFault::NotYetValid)),
+            ("invalid peer certificate: UnknownIssuer", None),
+        ] {
+            let error = by_connection("STS", reason);
+            assert_eq!(error.kind, ErrorKind::CertificateUntrusted, "{reason}");
+            assert_eq!(CertificateFault::of(&error), expected, "{reason}");
+            assert_eq!(error.mend, expected.map(CertificateFault::mend), "{reason}");
         }
     }
 

@@ -20,6 +20,8 @@ use crate::sts::client::parse_date;
 const MAX_BODY_BYTES: usize = 256 * 1024;
 /// A person waits.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Neither STS nor what stands in for it by somebody's choice sends these.
+const OF_PROXIES: [&str; 3] = ["proxy-authenticate", "x-squid-error", "x-bluecoat-via"];
 
 /// What was there.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,10 @@ pub struct Seen {
     pub status: u16,
     /// Whether it has a request's id, as all that STS answers has, and what stands in its place has not.
     pub has_request_id: bool,
+    /// Whether a header is there that proxies alone set.
+    pub is_proxys: bool,
+    /// What answers calls itself so.
+    pub server: String,
     pub date: Option<SystemTime>,
     pub body: Vec<u8>,
 }
@@ -43,10 +49,12 @@ impl Sts {
             let status = response.status().as_u16();
             let has_id = |name: &str| response.headers().get(name).is_some();
             let has_request_id = has_id("x-amzn-requestid") || has_id("x-amz-request-id");
+            let is_proxys = OF_PROXIES.into_iter().any(has_id);
+            let server = response.headers().get("server").unwrap_or_default().to_owned();
             let date = response.headers().get("date").and_then(parse_date);
             let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
             let body = body.map_err(|error| unusable(format!("its answer could not be read: {error}")))?;
-            Ok(Seen { status, has_request_id, date, body: body.to_bytes().to_vec() })
+            Ok(Seen { status, has_request_id, is_proxys, server, date, body: body.to_bytes().to_vec() })
         };
         timeout(TIMEOUT, call).await.unwrap_or_else(|_| {
             let message = format!("{whom} did not answer within {} s", TIMEOUT.as_secs());

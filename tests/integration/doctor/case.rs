@@ -47,6 +47,12 @@ pub(super) struct Case {
     pub(super) process: Option<BTreeMap<String, String>>,
     #[serde(default)]
     pub(super) arguments: Vec<String>,
+    /// The token's volume is a mount, as the kubelet makes one; this takes root.
+    #[serde(default)]
+    pub(super) mounted: bool,
+    /// In a network namespace with nothing in it; this takes root.
+    #[serde(default)]
+    pub(super) isolated: bool,
     /// The user that doctor runs as.
     #[serde(default)]
     pub(super) user: Option<u32>,
@@ -77,6 +83,11 @@ pub(super) enum Setup {
     NodeImds,
     /// An operator's keys in the environment, of the account 111122223333, and IAM at the emulator.
     Operator,
+    /// A proxy before STS, in the variable of this name; it answers this status to everything, if it is given.
+    Proxy {
+        variable: String,
+        refuses: Option<u16>,
+    },
     /// STS refuses connections.
     Refuse,
     RefuseIssuer,
@@ -86,11 +97,15 @@ pub(super) enum Setup {
     Sidecar,
     /// The clock of STS and of the API server, beside this machine's.
     Skew {
-        seconds: u64,
+        seconds: i64,
     },
     /// STS is asked by an address that is none of loopback's.
     StsInClear,
     Token(TokenChange),
+    /// What stands in the file, with `${TOKEN}`, or `${TOKEN_IN_BASE64}`, for the token.
+    TokenFile {
+        content: String,
+    },
     TokenOfAnotherCluster,
 }
 
@@ -117,6 +132,9 @@ pub(super) struct Expected {
     pub(super) fails: Vec<String>,
     /// Words of a mend.
     pub(super) mend: String,
+    /// Words of what one of the checks found.
+    #[serde(default)]
+    pub(super) found: String,
     #[serde(default)]
     pub(super) causes: Vec<String>,
     /// Codes of what is said of a trust policy's lines.

@@ -50,6 +50,10 @@ impl Report {
         if !self.checks().flat_map(mends).any(|mend| mend.contains(&expected.mend)) {
             mistakes.push(format!("no mend has {:?}", expected.mend));
         }
+        let found = self.checks().map(|check| text(&check["found"]));
+        if !found.into_iter().any(|found| found.contains(&expected.found)) {
+            mistakes.push(format!("nothing that was found has {:?}", expected.found));
+        }
         // Whatever is wrong is to be mended.
         let without = self.checks().filter(is_bad).filter(|check| {
             check["code"] != "EndpointInClear" && text(&check["mend"]).is_empty() && causes(check).is_empty()

@@ -6,11 +6,15 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use support::blackhole::BlackHole;
 use support::issuer::Forgery;
 use support::issuer::Issuer;
 use support::node_imds::NodeImds;
 use support::process::Process;
+use support::proxy::Proxy;
+use support::proxy::ProxyManner;
 use support::sts::Role;
 use support::sts::TrustPolicy;
 use support::world::NAMESPACE;
@@ -31,9 +35,18 @@ pub(super) struct Stage {
     env: BTreeMap<String, String>,
     arguments: Vec<String>,
     user: Option<u32>,
+    mounted: bool,
+    isolated: bool,
     token: String,
     held: Held,
 }
+
+/// Puts a mount like the kubelet's before the volume, and runs the rest.
+const MOUNTED: &str = r#"
+mkdir "$2" && mount -t tmpfs tmpfs "$2" && cp -a "$1"/. "$2" && mount --bind "$2" "$1" && mount -o remount,bind,ro "$1"
+shift 2
+exec "$@"
+"#;
 
 /// What is there for its being there.
 #[derive(Default)]
@@ -43,6 +56,7 @@ struct Held {
     black_hole: Option<BlackHole>,
     issuer: Option<Issuer>,
     process: Option<Process>,
+    proxy: Option<Proxy>,
 }
 
 impl Stage {
@@ -62,7 +76,8 @@ impl Stage {
         // Where no sidecar of somebody's listens.
         env.insert("IRSA_SIDECAR_PORT".to_owned(), "1".to_owned());
         let held = Held::default();
-        let mut stage = Self { world, env, arguments: Vec::new(), user: case.user, token, held };
+        let (user, mounted, isolated) = (case.user, case.mounted, case.isolated);
+        let mut stage = Self { world, env, arguments: Vec::new(), user, mounted, isolated, token, held };
         for setup in &case.setup {
             stage.set_up(setup).await;
         }
@@ -106,6 +121,14 @@ impl Stage {
                 self.held.node = Some(node);
             }
             Setup::Operator => self.give_keys(),
+            Setup::Proxy { variable, refuses } => {
+                let proxy = Proxy::start(self.world.sts.address()).await.unwrap();
+                if let Some(status) = refuses {
+                    proxy.behave(ProxyManner::Refuses(*status));
+                }
+                self.env.insert(variable.clone(), proxy.url());
+                self.held.proxy = Some(proxy);
+            }
             Setup::Refuse => self.world.sts.refuse().await,
             Setup::RefuseIssuer => {
                 self.world.sts.forget_issuer_keys();
@@ -117,13 +140,25 @@ impl Stage {
                 self.world.issuer.retire_old_keys();
             }
             Setup::Sidecar => self.start_sidecar().await,
-            Setup::Skew { seconds } => self.world.clock.advance(Duration::from_secs(*seconds)),
+            Setup::Skew { seconds } => {
+                let by = Duration::from_secs(seconds.unsigned_abs());
+                match seconds.is_negative() {
+                    true => self.world.clock.rewind(by),
+                    false => self.world.clock.advance(by),
+                }
+            }
             Setup::StsInClear => {
                 // Whoever connects to it comes to loopback all the same.
                 let url = self.world.sts.url().replace("127.0.0.1", "0.0.0.0");
                 self.env.insert("AWS_ENDPOINT_URL_STS".to_owned(), url);
             }
             Setup::Token(change) => self.change_token(change),
+            Setup::TokenFile { content } => {
+                let content = content
+                    .replace("${TOKEN}", &self.token)
+                    .replace("${TOKEN_IN_BASE64}", &STANDARD.encode(&self.token));
+                self.world.volume.rotate(content).unwrap();
+            }
             Setup::TokenOfAnotherCluster => {
                 let issuer = Issuer::start(self.world.clock.clone()).await.unwrap();
                 self.put(issuer.token(NAMESPACE, SERVICE_ACCOUNT).mint(), false);
@@ -209,6 +244,7 @@ impl Stage {
         let sidecar = self.held.sidecar.as_ref().map(|sidecar| format!("http://{}", sidecar.container));
         let text = text
             .replace("${TOKEN_FILE}", token_file.to_str().unwrap())
+            .replace("${VOLUME}", self.world.volume.directory().to_str().unwrap())
             .replace("${SIDECAR}", &sidecar.unwrap_or_default());
         let Some(name) = text.strip_prefix("${DIRECTORY}/") else { return text };
         let host = self.world.issuer.host();
@@ -224,6 +260,15 @@ impl Stage {
         let mut arguments = command.to_vec();
         arguments.extend(self.arguments.iter().map(String::as_str));
         match self.user {
+            None if self.mounted => {
+                let volume = self.world.volume.directory().to_str().unwrap();
+                let kubelets = format!("{volume}.{}", command.len());
+                let wrapper = ["--mount", "/bin/sh", "-ec", MOUNTED, "sh", volume, &kubelets, BINARY];
+                run_under("/usr/bin/unshare", &wrapper, &arguments, self.env.clone()).await
+            }
+            None if self.isolated => {
+                run_under("/usr/bin/unshare", &["--net", BINARY], &arguments, self.env.clone()).await
+            }
             None => run(&arguments, self.env.clone()).await,
             Some(user) => {
                 let (uid, gid) = (format!("--reuid={user}"), format!("--regid={user}"));
@@ -233,7 +278,7 @@ impl Stage {
         }
     }
 
-    /// What must never be shown: the token's signature, and the secrets that STS gave.
+    /// What must never be shown: the token's signature, however it is written, and the secrets that STS gave.
     pub(super) fn secrets(&self) -> Vec<String> {
         let signature = self.token.rsplit('.').next().unwrap_or_default().to_owned();
         let issued = self.world.sts.issued();
@@ -242,6 +287,8 @@ impl Stage {
         let keys = self.env.get("AWS_SECRET_ACCESS_KEY").cloned();
         let password = self.env.get("AWS_ENDPOINT_URL_STS").and_then(|url| url.split_once('@'));
         let password = password.and_then(|(user, _)| Some(user.rsplit_once(':')?.1.to_owned()));
-        [signature].into_iter().chain(given).chain(keys).chain(password).collect()
+        let in_base64 = STANDARD.encode(&self.token);
+        let (_, end_in_base64) = in_base64.split_at(in_base64.len() - 40);
+        [signature, end_in_base64.to_owned()].into_iter().chain(given).chain(keys).chain(password).collect()
     }
 }
