@@ -169,6 +169,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/doctor.rs",
             "src/cli/exec.rs",
             "src/cli/injection.rs",
+            "src/cli/offer.rs",
             "src/cli/trust_policy.rs",
         ],
     ),

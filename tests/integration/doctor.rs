@@ -92,7 +92,7 @@ async fn look(name: &str, case: &Case) -> Vec<String> {
 
 /// The table in docs/doctor.md is that of the corpus.
 #[test]
-fn the_document_has_a_row_for_every_pitfall() {
+fn the_document_has_a_row_for_every_pitfall_as_committed() {
     let mut table =
         String::from("| fails | situation | causes named, likeliest first | mend |\n|---|---|---|---|\n");
     let mut cases: Vec<Case> = cases().into_iter().map(|(_, case)| case).filter(Case::fails).collect();
