@@ -8,7 +8,9 @@ use http_body_util::Empty;
 use hyper::Method;
 use hyper::Request;
 use hyper::header::HOST;
+use hyper::header::USER_AGENT;
 
+use crate::build_info::DOCTOR_AGENT;
 use crate::config::Place;
 use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_EC2_METADATA_SERVICE_ENDPOINT;
@@ -105,7 +107,8 @@ async fn request(
     path: &str,
     token: Option<&str>,
 ) -> Result<Reply, SendError> {
-    let mut request = Request::builder().method(&method).uri(path).header(HOST, address.ip().to_string());
+    let request = Request::builder().method(&method).uri(path).header(USER_AGENT, DOCTOR_AGENT);
+    let mut request = request.header(HOST, address.ip().to_string());
     if method == Method::PUT {
         request = request.header(HEADER_METADATA_TOKEN_TTL, TTL);
     }
