@@ -60,7 +60,7 @@ test: ## unit, integration and architecture tests, and the demo's own check
 	cargo test --locked --features webhook --lib webhook
 
 .PHONY: manual
-manual: ## docs/man, docs/completions, docs/errors.md and docs/doctor.md, written anew from the program
+manual: ## docs/man, docs/completions and the tables of docs/{errors,doctor,settings}.md, written anew from the program
 	WRITE_MANUAL=1 cargo test --locked --test integration -- _as_committed
 
 .PHONY: build

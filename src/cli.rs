@@ -1,7 +1,7 @@
 //! The command line: `irsa-sidecar COMMAND [OPTIONS]`; the door to clap.
 //!
 //! Flags are taken as they are written; `config` parses them together with their variables, so that all mistakes come
-//! at once. They are made from the list of settings, so that help, README and messages agree. Whatever clap refuses
+//! at once. They are made from the list of settings, so that help, docs/settings.md and messages agree. Whatever clap refuses
 //! ends with 64, as every wrong usage does.
 
 use std::ffi::OsString;
@@ -330,7 +330,7 @@ fn argument(setting: &'static Setting) -> Option<Arg> {
     })
 }
 
-/// README's words, as help is written: a capital first, no Markdown.
+/// The setting's words, as help is written: a capital first, no Markdown.
 fn sentence(meaning: &str) -> String {
     let plain = meaning.replace('`', "");
     let mut characters = plain.chars();
