@@ -74,6 +74,22 @@ async fn announces_itself_and_exchanges_the_token_that_it_wrote() {
 }
 
 #[tokio::test]
+async fn prints_lines_that_a_shell_takes() {
+    let temporary = Scratch::new("it's a directory").unwrap();
+    let directory = temporary.path().to_str().unwrap();
+    let emulator = Emulator::start(&["--tls", "--token-dir", directory]).await;
+    let lines = emulator.process.printed(Stream::Stderr);
+    let shell =
+        std::process::Command::new("sh").args(["-c", &format!("{lines}\nenv")]).env_clear().output().unwrap();
+    let shell = String::from_utf8(shell.stdout).unwrap();
+    for (name, value) in emulator.ready["env"].as_object().unwrap() {
+        let line = format!("{name}={}", value.as_str().unwrap());
+        assert!(shell.lines().any(|known| known == line), "{line} is not in {shell}");
+    }
+    assert!(emulator.env("AWS_WEB_IDENTITY_TOKEN_FILE").contains("it's"), "so that something is quoted");
+}
+
+#[tokio::test]
 async fn every_lever_moves_what_it_says() {
     let scratch = Scratch::new("sts-emulator").unwrap();
     let directory = scratch.path().to_str().unwrap();
