@@ -14,6 +14,7 @@ use serde_json::Value;
 use support::blackhole::BlackHole;
 use support::in_a_namespace;
 use support::process::Process;
+use support::wait;
 use support::world::World;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
@@ -197,9 +198,7 @@ async fn looks_with_the_variables_and_the_files_of_another_process() {
     let id = elsewhere.id().unwrap();
     // Until unshare(1) has become sleep(1), and has its own mounts.
     let mounts = |of: &str| fs::read_link(format!("/proc/{of}/ns/mnt")).unwrap();
-    while mounts(&id.to_string()) == mounts("self") {
-        tokio::task::yield_now().await;
-    }
+    wait::until("it has its own mounts", async || mounts(&id.to_string()) != mounts("self")).await;
     let (status, output) = run(&["doctor", "--json", "--pid", &id.to_string()], []).await;
     assert_eq!(status, 0, "{output}");
     assert!(output.contains(&format!("/proc/{id}/root/")), "{output}");
@@ -222,9 +221,7 @@ async fn root_becomes_the_user_of_the_process_that_it_looks_at() {
     let theirs = Process::start("/usr/bin/setpriv", &arguments, env).unwrap();
     let id = theirs.id().unwrap();
     let is_theirs = || fs::read_to_string(format!("/proc/{id}/status")).unwrap().contains("Uid:\t65534");
-    while !is_theirs() {
-        tokio::task::yield_now().await;
-    }
+    wait::until("it is theirs", async || is_theirs()).await;
     let (status, output) = run(&["doctor", "--pid", &id.to_string()], []).await;
     assert_eq!(status, 2, "{output}");
     let words: Vec<&str> = output.split_whitespace().collect();

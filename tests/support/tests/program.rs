@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use support::process::{Process, Signal, Stream};
 use support::raw::{self, RawResponse};
 use support::scratch::Scratch;
+use support::wait;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sts-emulator");
 
@@ -167,9 +168,7 @@ async fn rotates_by_itself_and_speaks_tls_when_asked_to() {
     assert_eq!(pem, fs::read_to_string(emulator.env("AWS_CA_BUNDLE")).unwrap());
     let file = emulator.env("AWS_WEB_IDENTITY_TOKEN_FILE");
     let first = fs::read(file).unwrap();
-    while fs::read(file).is_ok_and(|token| token == first) {
-        tokio::task::yield_now().await;
-    }
+    wait::until("the token is another one", async || !fs::read(file).is_ok_and(|token| token == first)).await;
 }
 
 #[tokio::test]
