@@ -36,6 +36,7 @@ use crate::roles::Table;
 use crate::serve;
 use crate::serve::BindError;
 use crate::serve::Offer;
+use crate::serve::StsEndpoint;
 use crate::session_key::SessionKey;
 use crate::shutdown;
 use crate::shutdown::EndSignals;
@@ -162,7 +163,11 @@ impl Bound {
         });
         let session_key = session_key(&config.listeners);
         let has_imds = config.imds.mode != ImdsMode::Off && serves_imds(&config.listeners);
-        let offer = Offer { board: board.clone(), imds: config.imds, passage, session_key };
+        let asked = sts.as_ref().map(|sts| StsEndpoint {
+            url: sts.endpoint().to_owned(),
+            region: sts.region().map(str::to_owned),
+        });
+        let offer = Offer { board: board.clone(), imds: config.imds, passage, session_key, sts: asked };
         let server = Box::pin(serve.run(offer, metrics.clone(), clock.clone(), phases.clone()));
         let (give_beat, beat) = beat::beat(clock.clone());
         background.spawn(give_beat);

@@ -1,7 +1,7 @@
 //! The command line: `irsa-sidecar COMMAND [OPTIONS]`; the door to clap.
 //!
 //! Flags are taken as they are written; `config` parses them together with their variables, so that all mistakes come
-//! at once. They are made from the list of settings, so that help, README and messages agree. Whatever clap refuses
+//! at once. They are made from the list of settings, so that help, docs/settings.md and messages agree. Whatever clap refuses
 //! ends with 64, as every wrong usage does.
 
 use std::ffi::OsString;
@@ -50,6 +50,7 @@ mod help;
 pub mod inject;
 mod injection;
 mod net_init;
+mod offer;
 mod process;
 pub mod run;
 mod serve;
@@ -90,6 +91,8 @@ use help::WEBHOOK;
 use help::WEBHOOK_DRAIN_HELP;
 use help::WEBHOOK_EXAMPLES;
 use inject::Inject;
+use offer::hinted;
+use offer::valued;
 use trust_policy::TrustPolicy;
 
 /// What is to be done.
@@ -148,7 +151,7 @@ pub fn parse_from<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) 
 }
 
 fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Command, clap::Error> {
-    let matches = definition().try_get_matches_from(args)?;
+    let matches = whole_definition().try_get_matches_from(args)?;
     let (name, of_command) = matches.subcommand().expect("clap must have asked for a command");
     let flags = flags(of_command);
     Ok(match name {
@@ -181,7 +184,7 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
     })
 }
 
-/// The whole command line: what is parsed by, and what the manual and the completions are made of.
+/// The command line as people see it: what the manual and the completions are made of.
 pub fn definition() -> ClapCommand {
     ClapCommand::new("irsa-sidecar")
         .version(version())
@@ -295,6 +298,12 @@ pub fn definition() -> ClapCommand {
                 // The API server tells its version.
                 .args(injection::arguments(&["kubernetes-version"])),
         )
+        .mut_subcommands(|command| command.mut_args(hinted))
+}
+
+/// What is parsed by: with the flags, too, by which this program starts itself again.
+fn whole_definition() -> ClapCommand {
+    definition().mut_subcommand("doctor", |doctor| doctor.args(doctor::hidden_arguments()))
 }
 
 fn command(name: &'static str, about: &'static str) -> ClapCommand {
@@ -317,11 +326,11 @@ fn argument(setting: &'static Setting) -> Option<Arg> {
     let argument = Arg::new(flag).long(flag).help(help);
     Some(match setting.value {
         "" => argument.action(ArgAction::SetTrue),
-        value => argument.value_name(value).allow_negative_numbers(true),
+        value => valued(argument, value),
     })
 }
 
-/// README's words, as help is written: a capital first, no Markdown.
+/// The setting's words, as help is written: a capital first, no Markdown.
 fn sentence(meaning: &str) -> String {
     let plain = meaning.replace('`', "");
     let mut characters = plain.chars();
@@ -390,7 +399,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        definition().debug_assert();
+        whole_definition().debug_assert();
     }
 
     #[test]

@@ -17,6 +17,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -97,6 +98,16 @@ pub struct Offer {
     /// To the node's own metadata service; none where nothing is passed on.
     pub passage: Option<Passage>,
     pub session_key: SessionKey,
+    /// None where no role asks STS.
+    pub sts: Option<StsEndpoint>,
+}
+
+/// Where STS is called: to be shown, nothing here calls it.
+#[derive(Clone, Debug, Serialize)]
+pub struct StsEndpoint {
+    #[serde(rename = "endpoint")]
+    pub url: String,
+    pub region: Option<String>,
 }
 
 /// Ends what is still open when the server is dropped.
@@ -155,7 +166,7 @@ impl Bound {
         let probes = CutOnDrop(roster(MAX_ADMIN_CONNECTIONS));
         // One for all its addresses: a session opened on one is good on the others.
         let imds = Arc::new(Imds::new(&offer));
-        let board = offer.board;
+        let (board, sts) = (offer.board, offer.sts);
 
         let mut accepting = JoinSet::new();
         let mut accept = |opened: Opened, surface, roster: &CutOnDrop, strangers: Option<&CutOnDrop>| {
@@ -173,7 +184,7 @@ impl Bound {
             accept(opened, surface, &clients, Some(&strangers));
         }
         if let Some(opened) = self.admin {
-            let admin = Admin { board, metrics: metrics.clone(), started: clock.read() };
+            let admin = Admin { board, sts, metrics: metrics.clone(), started: clock.read() };
             accept(opened, Surface::Admin(admin), &probes, None);
         }
 

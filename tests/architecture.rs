@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -126,7 +127,6 @@ const PLAN: &[(&str, &[&str])] = &[
             "metadata_path",
             "metrics",
             "roles",
-            "secret",
             "session_key",
             "shutdown",
             "upstream",
@@ -174,6 +174,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/doctor.rs",
             "src/cli/exec.rs",
             "src/cli/injection.rs",
+            "src/cli/offer.rs",
             "src/cli/trust_policy.rs",
         ],
     ),
@@ -249,6 +250,7 @@ const LONGEST_ROOM: usize = 400;
 fn rooms_use_only_what_the_plan_allows() {
     let plan: BTreeMap<_, _> = PLAN.iter().copied().collect();
     let mut wrong = Vec::new();
+    let mut uses = BTreeSet::new();
     for (path, text) in sources() {
         let room = word(path.trim_start_matches("src/"));
         if ON_TOP.contains(&room.as_str()) || is_test(&path) {
@@ -262,8 +264,62 @@ fn rooms_use_only_what_the_plan_allows() {
             if used != room && !may.contains(&used.as_str()) {
                 wrong.push(format!("{path} uses `{used}`"));
             }
+            uses.insert((room.clone(), used));
         }
     }
+    for (room, may) in PLAN {
+        let unused = may.iter().filter(|other| !uses.contains(&((*room).to_owned(), (**other).to_owned())));
+        wrong.extend(
+            unused.map(|other| format!("`{room}` does not use `{other}`, and need not be allowed to")),
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// ARCHITECTURE.md tells the plan in fewer words: `leaves`, `values` and `ports` stand for what is so called there.
+#[test]
+fn the_architecture_tells_the_plan() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let table = text.split("|---|---|---|\n").nth(1).unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').collect())
+        .collect();
+    // `NO_PROXY` is no room.
+    let named = |cell: &str| -> BTreeSet<String> {
+        cell.split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| name.starts_with(char::is_lowercase))
+            .map(word)
+            .collect()
+    };
+    let leaves = named(rows[0][0]);
+    let values = ["config", "credentials", "token"].map(str::to_owned);
+    let ports = ["pod_identity", "sts"].map(str::to_owned);
+    let mut told = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let mut may = named(row[2]);
+        for (name, rooms) in [
+            ("leaves", Vec::from_iter(leaves.clone())),
+            ("values", values.to_vec()),
+            ("ports", ports.to_vec()),
+        ] {
+            may.extend(rooms.into_iter().filter(|_| row[2].contains(name)));
+        }
+        let rooms = named(row[0]);
+        told.extend(rooms.clone());
+        let planned = PLAN.iter().filter(|(room, _)| rooms.contains(*room));
+        let planned: BTreeSet<&str> = planned.flat_map(|(_, may)| may.iter().copied()).collect();
+        let untold = planned.iter().filter(|room| !may.contains(**room) && !rooms.contains(**room));
+        wrong.extend(untold.map(|room| format!("{:?} may use `{room}`, by the plan alone", rooms)));
+        let unplanned = named(row[2]).into_iter().filter(|room| !planned.contains(room.as_str()));
+        wrong.extend(unplanned.map(|room| format!("{:?} may use `{room}`, by the text alone", rooms)));
+    }
+    let missing = PLAN.iter().filter(|(room, _)| !told.contains(*room));
+    wrong.extend(missing.map(|(room, _)| format!("`{room}` is not in ARCHITECTURE.md")));
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

@@ -17,7 +17,9 @@ pub const LONGEST: usize = 64;
 pub struct History {
     events: Arc<[Event]>,
     token: Option<Token>,
+    holder: Option<Arc<Holder>>,
     problem: Option<Arc<Problem>>,
+    problem_ended_at: Option<Moment>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,6 +46,14 @@ pub struct Token {
     pub expires_at: Option<Moment>,
 }
 
+/// Whom a token names: as much of it as it says, unverified.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Holder {
+    pub namespace: Option<String>,
+    pub service_account: Option<String>,
+    pub pod: Option<String>,
+}
+
 /// A time to the second, in a quarter of the room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Moment(u32);
@@ -59,9 +69,19 @@ impl History {
         self.token
     }
 
+    /// Whom that token names.
+    pub fn holder(&self) -> Option<&Holder> {
+        self.holder.as_deref()
+    }
+
     /// The last that was wrong, though it may be over.
     pub fn problem(&self) -> Option<&Problem> {
         self.problem.as_deref()
+    }
+
+    /// Since when it is.
+    pub fn problem_ended_at(&self) -> Option<Moment> {
+        self.problem_ended_at
     }
 
     pub fn troubled(&self, problem: &Problem) -> Self {
@@ -69,21 +89,23 @@ impl History {
         if is_known {
             self.clone()
         } else {
-            Self { problem: Some(Arc::new(problem.clone())), ..self.clone() }
+            Self { problem: Some(Arc::new(problem.clone())), problem_ended_at: None, ..self.clone() }
         }
     }
 
-    pub fn token_found(&self, token: Token) -> Self {
-        Self { token: Some(token), ..self.with(Event::Token(token)) }
+    pub fn token_found(&self, token: Token, holder: Holder) -> Self {
+        Self { token: Some(token), holder: Some(Arc::new(holder)), ..self.with(Event::Token(token)) }
     }
 
     /// What exchanges start from is no token any more.
     pub fn without_token(&self) -> Self {
-        Self { token: None, ..self.clone() }
+        Self { token: None, holder: None, ..self.clone() }
     }
 
     pub fn succeeded(&self, issued_at: SystemTime, expires_at: SystemTime) -> Self {
-        self.with(Event::Success { issued_at: issued_at.into(), expires_at: expires_at.into() })
+        let success = Event::Success { issued_at: issued_at.into(), expires_at: expires_at.into() };
+        let ended_at = self.problem.as_ref().map(|_| self.problem_ended_at.unwrap_or(issued_at.into()));
+        Self { problem_ended_at: ended_at, ..self.with(success) }
     }
 
     pub fn failed(&self, code: &'static str, at: SystemTime) -> Self {
@@ -165,7 +187,7 @@ mod tests {
         for round in 0..500 {
             history = history.failed("TimedOut", at(2 * round)).failed("ConnectionFailed", at(2 * round + 1));
             if round == 300 {
-                history = history.token_found(token(600, Some(90_000)));
+                history = history.token_found(token(600, Some(90_000)), Holder::default());
             }
         }
         let expected = [
@@ -178,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_is_old_is_forgotten_but_the_token_is_not() {
-        let mut history = History::default().token_found(token(5, None));
+        let mut history = History::default().token_found(token(5, None), Holder::default());
         for hour in 1..=100 {
             history = history.succeeded(at(hour * 3600), at((hour + 1) * 3600));
         }
@@ -186,6 +208,26 @@ mod tests {
         assert_eq!(history.events()[0], success(37 * 3600));
         assert_eq!(history.events()[LONGEST - 1], success(100 * 3600));
         assert_eq!(history.token(), Some(token(5, None)));
+    }
+
+    #[test]
+    fn a_problem_ends_with_the_next_success_and_begins_anew() {
+        let problem = |since| Problem {
+            code: "TimedOut",
+            message: String::new(),
+            mend: String::new(),
+            since: at(since),
+        };
+        let history = History::default().succeeded(at(1), at(3601));
+        assert_eq!((history.problem(), history.problem_ended_at()), (None, None));
+        let history = history.troubled(&problem(10));
+        assert_eq!(history.problem_ended_at(), None);
+        let history = history.succeeded(at(20), at(3620)).succeeded(at(1800), at(5400));
+        assert_eq!(
+            (history.problem(), history.problem_ended_at()),
+            (Some(&problem(10)), Some(at(20).into()))
+        );
+        assert_eq!(history.troubled(&problem(2000)).problem_ended_at(), None);
     }
 
     #[test]

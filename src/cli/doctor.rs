@@ -81,11 +81,17 @@ pub(super) fn arguments() -> Vec<Arg> {
             .value_name("NAME/VERSION")
             .help("The application's SDK, as in boto3/1.9.199, or its whole User-Agent: does it find the role here?"),
         process("pid", "Look with the variables and files of this process, the application's"),
-        process(OF_PID, "Whose variables these are").hide(true),
-        Arg::new(AS_USER).long(AS_USER).value_name("UID:GID:GROUPS").value_parser(value_parser!(User)).hide(true),
         process("against", "The process whose variables are held against these [default: 1]"),
         switch("offline", "Ask nobody: look at variables and files alone"),
         switch("json", "Print JSON, for scripts"),
+    ]
+}
+
+/// For this program alone, which starts itself again with them.
+pub(super) fn hidden_arguments() -> [Arg; 2] {
+    [
+        Arg::new(OF_PID).long(OF_PID).value_parser(value_parser!(u32)).hide(true),
+        Arg::new(AS_USER).long(AS_USER).value_parser(value_parser!(User)).hide(true),
     ]
 }
 

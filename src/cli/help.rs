@@ -117,7 +117,7 @@ Identity Agent. They are secrets: mind where the output goes.";
 
 pub(super) const CREDENTIALS_EXAMPLES: &str = "\
 Examples:
-  In ~/.aws/config, for any SDK that knows credential_process, named as a profile (README, \"As credential_process\"):
+  In ~/.aws/config, for any SDK that knows credential_process, named as a profile (docs/credential-process.md):
       [default]
       credential_process = /usr/local/bin/irsa-sidecar credentials --format process --log-format text
   In a shell:

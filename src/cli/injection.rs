@@ -4,6 +4,7 @@ use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
 
+use crate::cli::offer::valued;
 use crate::cli::sentence;
 use crate::inject::FLAGS;
 use crate::inject::Flag;
@@ -17,11 +18,8 @@ fn argument(flag: &'static Flag) -> Arg {
         "" => String::new(),
         default => format!("\n[default: {default}]"),
     };
-    let argument = Arg::new(flag.name)
-        .long(flag.name)
-        .value_name(flag.value)
-        .allow_negative_numbers(true)
-        .help(format!("{}{default}", sentence(flag.meaning)));
+    let help = format!("{}{default}", sentence(flag.meaning));
+    let argument = valued(Arg::new(flag.name).long(flag.name).help(help), flag.value);
     if flag.repeats { argument.action(ArgAction::Append) } else { argument }
 }
 

@@ -134,6 +134,7 @@ fn of_file(
             Some((roles, file))
         }
         Err(mistakes) => {
+            pod_identity::tell_of_exec_around(parser);
             parser.adopt(&mistakes);
             None
         }

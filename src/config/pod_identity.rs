@@ -16,7 +16,9 @@ use crate::config::settings::CONTAINER_AUTHORIZATION_TOKEN;
 use crate::config::settings::CONTAINER_AUTHORIZATION_TOKEN_FILE;
 use crate::config::settings::CONTAINER_CREDENTIALS_FULL_URI;
 use crate::contract::CONTAINER_ADDRESSES;
+use crate::contract::ENV_CREDENTIALS_FILES;
 use crate::contract::LINK_LOCAL_PORT;
+use crate::contract::NO_CREDENTIALS_FILE;
 use crate::contract::POD_IDENTITY_PATH;
 use crate::contract::POD_IDENTITY_TOKEN_FILE;
 
@@ -58,6 +60,9 @@ pub(super) fn sole_source(parser: &mut Parser<'_>, surroundings: &Surroundings) 
         parser.conflict(&given, reason, mend);
         return None;
     }
+    if tell_of_exec_around(parser) {
+        return None;
+    }
     if settings.authorization_token_file.is_none()
         && let Some(value) = parser.given(&CONTAINER_AUTHORIZATION_TOKEN)
     {
@@ -68,6 +73,30 @@ pub(super) fn sole_source(parser: &mut Parser<'_>, surroundings: &Surroundings) 
         return None;
     }
     Some(settings)
+}
+
+/// Whether this runs inside an `irsa-sidecar exec`, which is told: by its endpoint on loopback, its token, and the files with
+/// keys that it has put out of sight.
+pub(super) fn tell_of_exec_around(parser: &mut Parser<'_>) -> bool {
+    let value = |name: &str| parser.strings().var(name).ok().flatten();
+    let has_token = value(CONTAINER_AUTHORIZATION_TOKEN.variable).is_some();
+    let has_no_files =
+        ENV_CREDENTIALS_FILES.iter().all(|name| value(name).as_deref() == Some(NO_CREDENTIALS_FILE));
+    let given = parser.given(&CONTAINER_CREDENTIALS_FULL_URI).filter(|_| has_token && has_no_files);
+    let is_on_loopback = |given: &Given| {
+        parse_endpoint(&given.value).is_ok_and(|endpoint| endpoint.address.ip().is_loopback())
+    };
+    let Some(given) = given.filter(is_on_loopback) else { return false };
+    let reason =
+        "this runs inside an `irsa-sidecar exec`, which serves its command the role here and has taken the \
+                  variables of the web identity away"
+            .to_owned();
+    let mend =
+        "The command has the role already: run it without another irsa-sidecar. For another role, start \
+                `irsa-sidecar exec --role NAME -- COMMAND` outside of this one"
+            .to_owned();
+    parser.conflict(&given, reason, mend);
+    true
 }
 
 /// `http://IP[:PORT]/PATH` with an address to which AWS's SDKs would send an authorization token in clear.

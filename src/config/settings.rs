@@ -1,4 +1,4 @@
-//! Every setting there is: one list, from which the flags, their help, README's table and the messages are made.
+//! Every setting there is: one list, from which the flags, their help, the table of docs/settings.md and the messages are made.
 //!
 //! A setting of ours has the variable `IRSA_SIDECAR_` + its flag in capitals. AWS's own variables have no flag.
 
@@ -328,7 +328,7 @@ pub static SETTINGS: [&Setting; 18] = [
     &LOG_FORMAT,
 ];
 
-/// README's tables of settings, in Markdown.
+/// The tables of docs/settings.md, in Markdown.
 pub fn settings_table() -> String {
     let mut table = String::from("| flag | variable | default | means |\n|---|---|---|---|\n");
     for setting in SETTINGS {

@@ -9,8 +9,10 @@ use http_body_util::Empty;
 use hyper::Method;
 use hyper::Request;
 use hyper::header::HOST;
+use hyper::header::USER_AGENT;
 use tokio::join;
 
+use crate::build_info::DOCTOR_AGENT;
 use crate::config::Place;
 use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_EC2_METADATA_SERVICE_ENDPOINT;
@@ -126,7 +128,8 @@ async fn request(
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
-    let mut request = Request::builder().method(&method).uri(path).header(HOST, host);
+    let request = Request::builder().method(&method).uri(path).header(USER_AGENT, DOCTOR_AGENT);
+    let mut request = request.header(HOST, host);
     if method == Method::PUT {
         request = request.header(HEADER_METADATA_TOKEN_TTL, TTL);
     }

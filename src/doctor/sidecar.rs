@@ -16,8 +16,10 @@ use hyper::Request;
 use hyper::header::AUTHORIZATION;
 use hyper::header::HOST;
 use hyper::header::HeaderValue;
+use hyper::header::USER_AGENT;
 use tokio::join;
 
+use crate::build_info::DOCTOR_AGENT;
 use crate::config::Flags;
 use crate::config::Place;
 use crate::config::parse_healthcheck;
@@ -165,7 +167,7 @@ async fn get(
     authorization: Option<&Secret>,
 ) -> Result<Reply, SendError> {
     let host = host.map_or_else(|| address.to_string(), str::to_owned);
-    let mut request = Request::get(path).header(HOST, host);
+    let mut request = Request::get(path).header(HOST, host).header(USER_AGENT, DOCTOR_AGENT);
     if let Some(secret) = authorization
         && let Ok(mut value) = HeaderValue::try_from(secret.expose())
     {

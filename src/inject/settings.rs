@@ -58,7 +58,12 @@ const OURS: [&str; 2] = ["IRSA_SIDECAR_LOG", "IRSA_SIDECAR_LOG_FORMAT"];
 
 pub static FLAGS: [Flag; 9] = [
     flag("sidecar-image", "IMAGE", "", "the sidecar's image, with its tag or digest; required"),
-    flag("sidecar-image-pull-policy", "POLICY", "", "Always, IfNotPresent or Never"),
+    flag(
+        "sidecar-image-pull-policy",
+        "Always|IfNotPresent|Never",
+        "",
+        "when the sidecar's image is pulled; Kubernetes decides where it is left out",
+    ),
     flag(
         "sidecar-resources",
         "JSON",

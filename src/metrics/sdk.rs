@@ -8,7 +8,7 @@
 pub struct Sdk(usize);
 
 /// The label's values. The first two are no SDK.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 28] = [
     "other",
     "none",
     "aws-cli",
@@ -28,6 +28,7 @@ const NAMES: [&str; 27] = [
     "fluent-bit",
     "fog",
     "go-http-client",
+    "irsa-sidecar-doctor",
     "java",
     "kube-probe",
     "minio",
@@ -39,7 +40,7 @@ const NAMES: [&str; 27] = [
 ];
 
 /// How a `User-Agent` begins, in any case, and whom that shows. In the alphabet's order; no entry begins another.
-const BEGINNINGS: [(&str, Sdk); 36] = [
+const BEGINNINGS: [(&str, Sdk); 37] = [
     ("aws-cli/", named("aws-cli")),
     ("aws-fluent-bit", named("fluent-bit")),
     ("aws-sdk-cpp/", named("aws-sdk-cpp")),
@@ -64,6 +65,7 @@ const BEGINNINGS: [(&str, Sdk); 36] = [
     ("fog", named("fog")),
     ("go-http-client/", named("go-http-client")),
     ("guzzlehttp/", named("aws-sdk-php")),
+    ("irsa-sidecar-doctor/", named("irsa-sidecar-doctor")),
     ("java/", named("java")),
     ("kube-probe/", named("kube-probe")),
     ("libcurl/", named("curl")),
@@ -163,7 +165,7 @@ mod tests {
     use super::*;
 
     /// As real clients send it, where it was seen on the wire; else as their sources build it.
-    const SEEN: [(Option<&str>, &str); 36] = [
+    const SEEN: [(Option<&str>, &str); 38] = [
         (None, "none"),
         (Some(""), "none"),
         (Some("Python-urllib/3.11"), "python-urllib"),
@@ -197,6 +199,8 @@ mod tests {
         (Some("aws-fluent-bit-plugin"), "fluent-bit"),
         (Some("curl/7.88.1"), "curl"),
         (Some("kube-probe/1.31"), "kube-probe"),
+        (Some("irsa-sidecar-doctor/0.1.0"), "irsa-sidecar-doctor"),
+        (Some("irsa-sidecar/0.1.0"), "other"),
         (Some("Prometheus/2.54.1"), "prometheus"),
         (Some("Mozilla/5.0 (X11; Linux x86_64)"), "other"),
         (Some("aws"), "other"),

@@ -17,6 +17,7 @@ use crate::cache::Publisher;
 use crate::cache::Snapshot;
 use crate::cache::State as Served;
 use crate::cache::history::History;
+use crate::cache::history::Holder;
 use crate::cache::history::Token;
 use crate::clock::Clock;
 use crate::clock::Reading;
@@ -40,6 +41,7 @@ use crate::sts::ExchangeError;
 use crate::sts::Exchanged;
 use crate::sts::Handed;
 use crate::sts::Remedy;
+use crate::token::Claims;
 
 /// Everything that one role's refresh touches.
 #[allow(missing_debug_implementations)] // holds secrets
@@ -343,7 +345,11 @@ impl<E: Exchange> Running<E> {
         let is_same =
             |known: Token| (known.issued_at, known.expires_at) == (found.issued_at, found.expires_at);
         if !(is_first && held.history.token().is_some_and(is_same)) {
-            self.publish(held.snapshot.clone(), held.problem.clone(), held.history.token_found(found));
+            self.publish(
+                held.snapshot.clone(),
+                held.problem.clone(),
+                held.history.token_found(found, holder(claims)),
+            );
         }
     }
 
@@ -354,6 +360,15 @@ impl<E: Exchange> Running<E> {
         {
             self.report.unservable(snapshot.lifetime, held.problem.as_ref().map(|problem| problem.code));
         }
+    }
+}
+
+fn holder(claims: &Claims) -> Holder {
+    let (namespace, service_account) = claims.service_account().unzip();
+    Holder {
+        namespace: namespace.map(str::to_owned),
+        service_account: service_account.map(str::to_owned),
+        pod: claims.kubernetes(&["pod", "name"]).map(str::to_owned),
     }
 }
 

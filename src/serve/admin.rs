@@ -19,6 +19,7 @@ use crate::contract;
 use crate::metrics::Metrics;
 use crate::roles::Board;
 use crate::roles::Entry;
+use crate::serve::StsEndpoint;
 use crate::serve::answer::Answer;
 use crate::serve::answer::CREDENTIALS_EXPIRED;
 use crate::serve::guard;
@@ -34,6 +35,7 @@ const OK: &str = "ok\n";
 #[allow(missing_debug_implementations)] // holds secrets
 pub(super) struct Admin {
     pub board: Board,
+    pub sts: Option<StsEndpoint>,
     pub metrics: Metrics,
     pub started: Reading,
 }
@@ -51,7 +53,8 @@ impl Admin {
             contract::PATH_METRICS => Ok(Answer::metrics(self.metrics.text())),
             contract::PATH_STATUS => {
                 guard::check_page(caller, door, head)?;
-                let status = Status::new(&self.board.now(), &self.metrics, self.started, now);
+                let status =
+                    Status::new(&self.board.now(), self.sts.as_ref(), &self.metrics, self.started, now);
                 Ok(Answer::json(Bytes::from(status.to_json())))
             }
             contract::PATH_PAGE => {

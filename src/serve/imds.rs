@@ -84,7 +84,7 @@ pub(super) struct Imds {
 
 impl Imds {
     pub(super) fn new(offer: &Offer) -> Self {
-        let Offer { board, imds, passage, session_key } = offer;
+        let Offer { board, imds, passage, session_key, .. } = offer;
         let table = board.now();
         let tree = grow(&table, imds);
         Self {

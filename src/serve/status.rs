@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use crate::build_info;
 use crate::cache::Problem;
 use crate::cache::history;
+use crate::cache::history::History;
 use crate::cache::history::Moment;
 use crate::clock::Reading;
 use crate::contract::STATUS_SCHEMA;
@@ -20,17 +21,20 @@ use crate::metrics::Endpoint;
 use crate::metrics::Metrics;
 use crate::roles::Entry;
 use crate::roles::Table;
+use crate::serve::StsEndpoint;
 
 /// So many events are told in all: of many roles, the last few of each.
 const MOST_EVENTS: usize = 2048;
 
 #[derive(Debug, Serialize)]
-pub(super) struct Status {
+pub(super) struct Status<'a> {
     schema: u32,
     version: &'static str,
     uptime_seconds: u64,
     #[serde(serialize_with = "time")]
     now: Option<SystemTime>,
+    /// None where no role asks it.
+    sts: Option<&'a StsEndpoint>,
     roles: Vec<Role>,
     /// For credentials and for metadata, since the start.
     requests: Vec<Requests>,
@@ -56,7 +60,7 @@ struct Role {
     next_exchange_at: Option<SystemTime>,
     problem: Option<Trouble>,
     /// The last one, though it may be over.
-    last_problem: Option<Trouble>,
+    last_problem: Option<LastTrouble>,
     /// The oldest first.
     history: Vec<Event>,
 }
@@ -76,6 +80,9 @@ struct Held {
 /// By its own unverified claims.
 #[derive(Debug, Serialize)]
 struct Token {
+    namespace: Option<String>,
+    service_account: Option<String>,
+    pod: Option<String>,
     /// When it was found in place of the one before.
     #[serde(serialize_with = "moment")]
     changed_at: Option<Moment>,
@@ -125,6 +132,15 @@ struct Trouble {
 }
 
 #[derive(Debug, Serialize)]
+struct LastTrouble {
+    #[serde(flatten)]
+    trouble: Trouble,
+    /// None while it goes on.
+    #[serde(serialize_with = "moment")]
+    ended_at: Option<Moment>,
+}
+
+#[derive(Debug, Serialize)]
 struct Requests {
     endpoint: &'static str,
     sdk: &'static str,
@@ -133,8 +149,14 @@ struct Requests {
     server_errors: u64,
 }
 
-impl Status {
-    pub(super) fn new(table: &Table, metrics: &Metrics, started: Reading, now: Reading) -> Self {
+impl<'a> Status<'a> {
+    pub(super) fn new(
+        table: &Table,
+        sts: Option<&'a StsEndpoint>,
+        metrics: &Metrics,
+        started: Reading,
+        now: Reading,
+    ) -> Self {
         let entries = table.entries();
         let events = MOST_EVENTS / entries.len().max(1);
         let surfaces = [Endpoint::Container, Endpoint::Imds];
@@ -143,6 +165,7 @@ impl Status {
             version: build_info::VERSION,
             uptime_seconds: now.steady.saturating_duration_since(started.steady).as_secs(),
             now: Some(now.wall),
+            sts,
             roles: entries.iter().map(|entry| Role::new(entry, events, now)).collect(),
             requests: surfaces.into_iter().flat_map(|at| metrics.asked(at)).map(Requests::from).collect(),
         }
@@ -175,10 +198,10 @@ impl Role {
             is_ready: state.servable(now).is_some(),
             now: Some(state.timeline.now(now)),
             credentials,
-            token: state.history.token().map(Token::from),
+            token: Token::of(&state.history),
             next_exchange_at: state.next_exchange_at,
             problem: state.problem.clone().map(Trouble::from),
-            last_problem: state.history.problem().cloned().map(Trouble::from),
+            last_problem: LastTrouble::of(&state.history),
             history: history.iter().copied().map(Event::from).collect(),
         }
     }
@@ -190,10 +213,19 @@ impl From<Problem> for Trouble {
     }
 }
 
-impl From<history::Token> for Token {
-    fn from(token: history::Token) -> Self {
-        let history::Token { changed_at, issued_at, expires_at } = token;
-        Self { changed_at: Some(changed_at), issued_at, expires_at }
+impl LastTrouble {
+    fn of(history: &History) -> Option<Self> {
+        let trouble = Trouble::from(history.problem()?.clone());
+        Some(Self { trouble, ended_at: history.problem_ended_at() })
+    }
+}
+
+impl Token {
+    fn of(history: &History) -> Option<Self> {
+        let history::Token { changed_at, issued_at, expires_at } = history.token()?;
+        let history::Holder { namespace, service_account, pod } =
+            history.holder().cloned().unwrap_or_default();
+        Some(Self { namespace, service_account, pod, changed_at: Some(changed_at), issued_at, expires_at })
     }
 }
 

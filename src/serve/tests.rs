@@ -70,6 +70,7 @@ impl House {
                 imds: config::Imds::default(),
                 passage: None,
                 session_key: SessionKey::random(),
+                sts: None,
             };
             Surface::Imds(Arc::new(Imds::new(&offer)))
         })

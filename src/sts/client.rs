@@ -106,6 +106,11 @@ impl Sts {
         self.0.location.warning()
     }
 
+    /// The region that it is called in, where there is one.
+    pub fn region(&self) -> Option<&str> {
+        self.0.location.sdk().region().map(AsRef::as_ref)
+    }
+
     fn clock(&self) -> &Clock {
         &self.0.clock
     }

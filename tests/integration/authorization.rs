@@ -13,6 +13,7 @@ use support::kubelet::Mode;
 use support::kubelet::Volume;
 use support::raw::RawClient;
 use support::raw::RawResponse;
+use support::wait;
 use support::world::World;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -210,12 +211,7 @@ async fn a_newer_value_comes_first_and_then_the_wait_for_credentials() {
 
 /// What the file holds, as an SDK reads it: while the kubelet swaps directories, a path may lead into the one that goes.
 async fn contents(file: &Path) -> String {
-    loop {
-        if let Ok(content) = fs::read_to_string(file) {
-            return content;
-        }
-        tokio::task::yield_now().await;
-    }
+    wait::found("the file can be read", || fs::read_to_string(file).ok()).await
 }
 
 /// The clients of AWS's Pod Identity Agent read the file anew at each fetch; rotations fall wherever they fall.

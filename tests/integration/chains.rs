@@ -7,6 +7,7 @@ use support::process::Signal;
 use support::sts::Call;
 use support::sts::Fault;
 use support::sts::Link;
+use support::wait;
 use support::world::ROLE_ARN;
 use support::world::World;
 
@@ -149,10 +150,11 @@ async fn a_broken_link_is_named_and_breaks_what_comes_after_it_alone() {
         let ready = async |sidecar: &mut Sidecar| {
             support::raw::get(sidecar.admin, "/ready").await.unwrap().text() == expected
         };
-        while !ready(&mut sidecar).await {
+        wait::until(&format!("/ready says {expected}"), async || {
             assert!(sidecar.process.is_running(), "{}", sidecar.process.output());
-            tokio::task::yield_now().await;
-        }
+            ready(&mut sidecar).await
+        })
+        .await;
         for (role, code) in ["default", "partner", "ingest"].into_iter().zip(codes) {
             let (status, body) = served(&sidecar, role).await;
             if code.is_empty() {

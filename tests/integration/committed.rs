@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 /// Set by `make manual`.
 const WRITE: &str = "WRITE_MANUAL";
+/// How the names of the tests end that `make manual` runs.
+const NAMED: &str = "_as_committed";
 
 /// The directory has these files and no others.
 pub(crate) fn hold(directory: &str, wanted: &BTreeMap<PathBuf, String>) {
@@ -37,5 +39,11 @@ pub(crate) fn hold_file(file: &str, wanted: &str) {
 }
 
 fn is_written() -> bool {
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    // The one thread of `--test-threads=1` is `main`.
+    assert!(
+        test.ends_with(NAMED) || test == "main",
+        "{test} must be named so that `make manual` finds it: …{NAMED}"
+    );
     std::env::var_os(WRITE).is_some()
 }

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use support::process::Process;
 use support::process::Signal;
 use support::sts::Credentials;
+use support::wait;
 use support::world::ROLE_ARN;
 use support::world::World;
 
@@ -49,20 +50,16 @@ fn profile(text: &str, name: &str) -> Option<Credentials> {
 
 /// Reads until the file is as the predicate wants it; what is read in between must be whole, too.
 async fn wait_until(path: &Path, enough: impl Fn(&str) -> bool) -> String {
-    let end = tokio::time::Instant::now() + Duration::from_secs(60);
-    loop {
+    wait::found("the file is as it should be", || {
         let text = fs::read_to_string(path).unwrap_or_default();
         assert!(text.is_empty() || text.starts_with("# Kept by irsa-sidecar"), "{text}");
         if let Some(credentials) = profile(&text, "default") {
             assert!(!credentials.session_token.is_empty());
             assert!(text.ends_with('\n'), "half of it: {text}");
         }
-        if enough(&text) {
-            return text;
-        }
-        assert!(tokio::time::Instant::now() < end, "it did not come: {text}");
-        tokio::task::yield_now().await;
-    }
+        enough(&text).then_some(text)
+    })
+    .await
 }
 
 #[tokio::test]

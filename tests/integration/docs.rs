@@ -1,33 +1,63 @@
-//! What the README says, held against what the program says of itself.
+//! What the documents say, held against what the program says of itself.
 
 use std::fs;
+use std::path::Path;
 
 use irsa_sidecar::config::settings_table;
-use irsa_sidecar::sts::ErrorKind;
 use irsa_sidecar::upstream::PassError;
 
-#[test]
-fn the_readme_has_the_settings_as_the_program_knows_them() {
-    let readme = readme();
-    let table = between(&readme, "<!-- settings -->\n", "<!-- /settings -->");
-    assert_eq!(
-        table.trim(),
-        settings_table().trim(),
-        "put what `right` shows between the markers of README.md"
-    );
-}
+use crate::committed;
 
 #[test]
-fn the_readme_explains_every_code_of_a_failed_exchange() {
-    let readme = readme();
-    for kind in ErrorKind::ALL {
-        assert!(readme.contains(&format!("`{}`", kind.code())), "{} is not in README.md", kind.code());
+fn the_document_has_the_settings_as_committed() {
+    let document = text("docs/settings.md");
+    let (before, rest) = document.split_once("<!-- settings -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /settings -->").unwrap();
+    let wanted = format!("{before}<!-- settings -->\n{}<!-- /settings -->{after}", settings_table());
+    committed::hold_file("docs/settings.md", &wanted);
+}
+
+/// Files and headings, as GitHub names them.
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let documents = docs.filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let mut links = 0;
+    for document in documents.chain([root.join("README.md"), root.join("ARCHITECTURE.md")]) {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            links += 1;
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let place = if file.is_empty() { document.clone() } else { document.with_file_name(file) };
+            assert!(place.exists(), "{link} of {} leads nowhere", document.display());
+            if !heading.is_empty() {
+                let there = headings(&fs::read_to_string(&place).unwrap());
+                assert!(
+                    there.iter().any(|known| known == heading),
+                    "{link} of {}: {there:?}",
+                    document.display()
+                );
+            }
+        }
     }
+    assert!(links > 30, "the links must be found");
+}
+
+fn headings(text: &str) -> Vec<String> {
+    let titles = text.lines().filter_map(|line| Some(line.strip_prefix('#')?.trim_start_matches('#').trim()));
+    let kept = |c: char| c.is_alphanumeric() || "-_ ".contains(c);
+    titles
+        .map(|title| title.to_lowercase().chars().filter(|c| kept(*c)).collect::<String>().replace(' ', "-"))
+        .collect()
 }
 
 #[test]
-fn the_readme_explains_every_code_of_what_could_not_be_passed_on() {
-    let readme = readme();
+fn the_document_explains_every_code_of_what_could_not_be_passed_on() {
+    let document = text("docs/answers.md");
     for error in [
         PassError::Timeout,
         PassError::Unreachable(String::new()),
@@ -38,18 +68,22 @@ fn the_readme_explains_every_code_of_what_could_not_be_passed_on() {
         PassError::Unintelligible(""),
         PassError::Ending,
     ] {
-        assert!(readme.contains(&format!("`{}`", error.code())), "{} is not in README.md", error.code());
+        assert!(
+            document.contains(&format!("`{}`", error.code())),
+            "{} is not in docs/answers.md",
+            error.code()
+        );
     }
 }
 
 #[test]
-fn the_readme_names_every_metric() {
+fn the_document_names_every_metric() {
     let metrics = irsa_sidecar::metrics::Metrics::new(&[]);
     metrics.role_added("default");
-    let readme = readme();
+    let document = text("docs/status.md");
     for line in metrics.text().lines().filter_map(|line| line.strip_prefix("# TYPE irsa_sidecar_")) {
         let family = line.split(' ').next().unwrap();
-        assert!(readme.contains(&format!("`{family}")), "{family} is not in README.md");
+        assert!(document.contains(&format!("`{family}")), "{family} is not in docs/status.md");
     }
 }
 
@@ -75,7 +109,7 @@ fn the_readme_has_the_conformance_table_as_the_run_wrote_it() {
     let wanted: Vec<String> =
         wanted.into_iter().map(|(client, marks)| format!("{client} {} |", marks.join(" | "))).collect();
     assert!(!wanted.is_empty(), "the long table must have rows");
-    let readme = readme();
+    let readme = text("README.md");
     let shown: Vec<&str> =
         between(&readme, "<!-- conformance -->\n", "<!-- /conformance -->").trim().lines().skip(2).collect();
     assert_eq!(shown, wanted);
@@ -106,10 +140,6 @@ fn the_documents_have_every_code_and_every_metric_of_the_webhook() {
         assert!(install.contains(&format!("`{name}")), "{name} is not in docs/install.md");
     }
     assert!(metrics > 5, "the metrics must be found");
-}
-
-fn readme() -> String {
-    text("README.md")
 }
 
 fn text(path: &str) -> String {

@@ -29,7 +29,7 @@ use source::is_code;
 const DOCUMENT: &str = "docs/errors.md";
 
 #[test]
-fn the_document_says_of_the_codes_what_the_program_says() {
+fn the_document_has_the_codes_as_committed() {
     let mut text = document();
     for Table { name, head, rows } in [exchanges(), tokens(), claims(), refusals(), passing()] {
         let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));

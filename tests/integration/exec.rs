@@ -10,6 +10,7 @@ use support::process::Signal;
 use support::process::Stream;
 use support::raw::RawClient;
 use support::raw::RawResponse;
+use support::scratch::Scratch;
 use support::sts::Fault;
 use support::world::CHAIN;
 use support::world::REGION;
@@ -406,4 +407,27 @@ while :; do sleep 0.05; done";
     process.line_with("all three are a terminal").await.unwrap();
     process.line_with("after 1").await.unwrap();
     assert_eq!(process.exit().await.unwrap().code(), Some(5), "{}", process.output());
+}
+
+#[tokio::test]
+async fn inside_another_it_says_so_and_what_to_do() {
+    let world = World::start().await.unwrap();
+    let scratch = Scratch::new("exec").unwrap();
+    let roles = scratch.path().join("roles.yaml");
+    fs::write(&roles, "roles: [{ name: default }]\n").unwrap();
+    let roles = roles.to_str().unwrap();
+    for inner in
+        [&["exec", "--", "true"][..], &["credentials"], &["exec", "--roles-file", roles, "--", "true"]]
+    {
+        let all = [&["exec", "--", BINARY], inner].concat();
+        let (status, output) = run(&all, world.env()).await;
+        let told = output.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(status, 64, "{inner:?}: {told}");
+        assert!(
+            told.contains("AWS_CONTAINER_CREDENTIALS_FULL_URI why: this runs inside an `irsa-sidecar exec`"),
+            "{told}"
+        );
+        assert!(told.contains("run it without another irsa-sidecar"), "{told}");
+        assert!(!told.contains("cannot be rotated"), "{told}");
+    }
 }

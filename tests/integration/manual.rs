@@ -2,10 +2,13 @@
 //! is committed against it.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process;
 
+use clap::Arg;
 use clap::Command;
+use clap::ValueHint;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use irsa_sidecar::build_info::VERSION;
@@ -16,34 +19,89 @@ use crate::committed;
 const NAME: &str = "irsa-sidecar";
 
 #[test]
-fn the_pages_and_completions_are_those_of_the_command_line() {
+fn the_pages_and_completions_are_as_committed() {
     committed::hold("docs/man", &pages());
     committed::hold("docs/completions", &completions());
 }
 
 #[test]
-fn bash_completes_commands_flags_values_and_files() {
-    for (line, completed) in [
-        ("irsa-sidecar ser", "serve"),
-        ("irsa-sidecar serve --imds-upstream-", "--imds-upstream-allow"),
-        ("irsa-sidecar credentials --format powe", "powershell"),
-        ("irsa-sidecar trust-policy --format cloudf", "cloudformation"),
-        ("irsa-sidecar serve --roles-file Cargo.t", "Cargo.toml"),
-    ] {
-        // As bash itself does at a TAB: the function that `complete` was given, with the words so far.
-        let script = r#"
-            source docs/completions/irsa-sidecar.bash
-            read -r -a COMP_WORDS <<< "$1"
-            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-            [[ $(complete -p irsa-sidecar) =~ -F\ ([^ ]+) ]]
-            "${BASH_REMATCH[1]}" irsa-sidecar "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
-            echo "${COMPREPLY[@]}""#;
-        let mut bash = process::Command::new("bash");
-        bash.args(["--norc", "-c", script, "bash", line]).current_dir(env!("CARGO_MANIFEST_DIR"));
-        let output = bash.output().expect("bash must be installed");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), completed, "{line}: {told}");
+fn nothing_hidden_is_offered() {
+    for command in commands(&definition()) {
+        let hidden = command.get_arguments().find(|argument| argument.is_hide_set());
+        assert!(hidden.is_none(), "{}: {hidden:?}", command.get_name());
     }
+}
+
+#[test]
+fn bash_completes_every_command_flag_word_and_file() {
+    let program = definition();
+    let mut cases = Vec::new();
+    for command in commands(&program) {
+        let line = match command.get_name() {
+            NAME => NAME.to_owned(),
+            name => format!("{NAME} {name}"),
+        };
+        let flags: Vec<(&str, &Arg)> =
+            command.get_arguments().filter_map(|flag| Some((flag.get_long()?, flag))).collect();
+        let wanted = flags.iter().map(|(long, _)| format!("--{long}")).collect();
+        cases.push((format!("{line} --"), wanted));
+        for (long, flag) in flags.into_iter().filter(|(_, flag)| flag.get_action().takes_values()) {
+            let words: BTreeSet<String> =
+                flag.get_possible_values().iter().map(|word| word.get_name().to_owned()).collect();
+            let is_file = flag.get_value_hint() == ValueHint::FilePath;
+            let (begun, wanted) = match words.is_empty() {
+                false => (String::new(), words),
+                true if is_file => ("Cargo.t".to_owned(), ["Cargo.toml".to_owned()].into()),
+                // As it is: no file is taken for it.
+                true => ("Cargo.t".to_owned(), ["Cargo.t".to_owned()].into()),
+            };
+            cases.push((format!("{line} --{long} {begun}"), wanted));
+        }
+    }
+    cases.push((format!("{NAME} ser"), ["serve".to_owned()].into()));
+    cases.push((format!("{NAME} exec --wait 1m -- basenam"), ["basename".to_owned()].into()));
+    let lines: Vec<&str> = cases.iter().map(|(line, _)| &**line).collect();
+    let completed = completed_by_bash(&lines);
+    assert_eq!(completed.len(), cases.len());
+    for ((line, wanted), completed) in cases.iter().zip(completed) {
+        assert_eq!(completed, *wanted, "{line}");
+    }
+    for words in ["off optional required", "text json", "Always IfNotPresent Never", "process env"] {
+        let words: BTreeSet<String> = words.split(' ').map(str::to_owned).collect();
+        assert!(cases.iter().any(|(_, wanted)| words.is_subset(wanted)), "{words:?} must be offered");
+    }
+}
+
+/// What bash offers at a TAB after each of these lines.
+fn completed_by_bash(lines: &[&str]) -> Vec<BTreeSet<String>> {
+    // As bash itself does it: the function that `complete` was given, with the words so far. There is no line to edit, of
+    // which `compopt` could change anything.
+    let script = r#"
+        source docs/completions/irsa-sidecar.bash
+        [[ $(complete -p irsa-sidecar) =~ -F\ ([^ ]+) ]]
+        completion=${BASH_REMATCH[1]}
+        compopt() { :; }
+        for line in "$@"; do
+            read -r -a COMP_WORDS <<< "$line"
+            [[ $line != *' ' ]] || COMP_WORDS+=("")
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            COMPREPLY=()
+            "$completion" irsa-sidecar "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            printf '%s ' "${COMPREPLY[@]}"
+            echo
+        done"#;
+    let mut bash = process::Command::new("bash");
+    bash.args(["--norc", "-c", script, "bash"]).args(lines).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = bash.output().expect("bash must be installed");
+    let (offered, told) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert!(told.is_empty(), "{told}");
+    offered.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+/// The program's own definition, and that of each command.
+fn commands(program: &Command) -> impl Iterator<Item = &Command> {
+    [program].into_iter().chain(program.get_subcommands())
 }
 
 /// `irsa-sidecar.1`, and one for each command.
@@ -66,12 +124,28 @@ fn completions() -> BTreeMap<PathBuf, String> {
         .map(|(shell, file)| {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut definition(), NAME, &mut text);
-            let text = String::from_utf8(text).unwrap();
             // clap_complete 4.6 asks for the one and sets the other where the program's name has a hyphen (clap-rs/clap#6421):
             // after the command, bash would complete nothing.
-            (file.into(), text.replace("irsa__subcmd__sidecar", "irsa__sidecar"))
+            let text = String::from_utf8(text).unwrap().replace("irsa__subcmd__sidecar", "irsa__sidecar");
+            (file.into(), if shell == Shell::Bash { with_commands(&text) } else { text })
         })
         .collect()
+}
+
+/// clap_complete 4.6 knows how to complete a command in zsh alone: where one is an argument, bash is told by hand.
+fn with_commands(script: &str) -> String {
+    let program = definition();
+    let is_command = |argument: &Arg| argument.get_value_hint() == ValueHint::CommandWithArguments;
+    let mut script = script.to_owned();
+    for command in program.get_subcommands().filter(|command| command.get_arguments().any(is_command)) {
+        let start = format!("        irsa__sidecar__subcmd__{})\n", command.get_name());
+        let (before, rest) = script.split_once(&start).expect("bash must know the command");
+        let (of_command, after) =
+            rest.split_once("            ;;\n        irsa__").expect("it must not be the last");
+        let of_command = of_command.replace("compgen -W \"${opts}\"", "compgen -c -W \"${opts}\"");
+        script = format!("{before}{start}{of_command}            ;;\n        irsa__{after}");
+    }
+    script
 }
 
 /// Without the commit and the target, which no two builds need have in common.

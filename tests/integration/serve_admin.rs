@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use irsa_sidecar::cache::Problem;
 use irsa_sidecar::cache::history::History;
+use irsa_sidecar::cache::history::Holder;
 use irsa_sidecar::cache::history::LONGEST;
 use irsa_sidecar::cache::history::Token;
 use serde_json::Value;
@@ -79,6 +80,10 @@ async fn status_tells_everything_but_secrets() {
     let before: Value = serde_json::from_str(body(&get(admin(&server), "/status").await)).unwrap();
     assert_eq!(before["schema"], 1);
     assert_eq!(before["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        before["sts"],
+        json!({ "endpoint": "https://sts.eu-west-1.amazonaws.com", "region": "eu-west-1" })
+    );
     assert_eq!(before["roles"][0]["is_ready"], false);
     assert_eq!(before["roles"][0]["credentials"], Value::Null);
     assert_eq!(before["roles"][0]["problem"]["code"], "CredentialsUninitialized");
@@ -126,7 +131,13 @@ async fn status_tells_what_happened_and_how_often() {
         mend: "Look at the network policy.".to_owned(),
         since: at(1800),
     };
-    let mut history = History::default().token_found(token).succeeded(at(2), at(3602)).troubled(&problem);
+    let holder = Holder {
+        namespace: Some("shop".to_owned()),
+        service_account: Some("legacy-app".to_owned()),
+        pod: None,
+    };
+    let mut history =
+        History::default().token_found(token, holder).succeeded(at(2), at(3602)).troubled(&problem);
     for minute in 30..40 {
         history =
             history.failed("TimedOut", at(minute * 60)).failed("ConnectionFailed", at(minute * 60 + 30));
@@ -145,12 +156,13 @@ async fn status_tells_what_happened_and_how_often() {
         { "event": "success", "at": "2027-01-15T08:40:00Z", "expires_at": "2027-01-15T09:40:00Z" },
     ]);
     assert_eq!(role["history"], expected);
-    let token = json!({ "changed_at": "2027-01-15T08:00:01Z", "issued_at": "2027-01-15T08:00:00Z",
+    let token = json!({ "namespace": "shop", "service_account": "legacy-app", "pod": null,
+                        "changed_at": "2027-01-15T08:00:01Z", "issued_at": "2027-01-15T08:00:00Z",
                         "expires_at": "2027-01-16T08:00:00Z" });
     assert_eq!(role["token"], token);
     assert_eq!(role["problem"], Value::Null);
     let last = json!({ "code": "TimedOut", "message": "no answer within 10 s", "mend": "Look at the network policy.",
-                       "since": "2027-01-15T08:30:00Z" });
+                       "since": "2027-01-15T08:30:00Z", "ended_at": "2027-01-15T08:40:00Z" });
     assert_eq!(role["last_problem"], last);
     for now in [&status["now"], &role["now"]] {
         assert!(now.as_str().unwrap().ends_with('Z'), "{now}");
@@ -210,17 +222,21 @@ async fn status_tells_of_a_failure_and_the_recovery_after_it() {
     let before = sidecar.status().await;
     let claim = |name: &str| before["roles"][0]["token"][name].as_str().unwrap().to_owned();
     assert!(claim("issued_at") < claim("expires_at"), "{before}");
+    assert_eq!((claim("namespace"), claim("service_account")), ("shop".to_owned(), "legacy-app".to_owned()));
+    assert_eq!(before["sts"]["endpoint"].as_str(), Some(&*world.sts.url()), "{before}");
     world.sts.inject(Fault::error("AccessDenied"));
     sidecar.process.signal(Signal::HUP).unwrap();
     sidecar.process.line_with("exchange failed").await.unwrap();
     world.sts.clear().await.unwrap();
     world.rotate_token().unwrap();
     sidecar.process.lines_with("credentials exchanged", 2).await.unwrap();
-    let role = &sidecar.status().await["roles"][0];
+    let after = sidecar.status().await;
+    let role = &after["roles"][0];
     let kinds: Vec<_> = role["history"].as_array().unwrap().iter().map(|event| &event["event"]).collect();
     assert_eq!(kinds, ["token", "success", "failure", "token", "success"], "{role}");
     assert_eq!(role["history"][2]["code"], "AccessDenied");
     assert_eq!((&role["problem"], &role["last_problem"]["code"]), (&Value::Null, &json!("AccessDenied")));
+    assert_eq!(role["last_problem"]["ended_at"], role["credentials"]["issued_at"]);
     assert!(role["last_problem"]["mend"].as_str().unwrap().contains("trust policy"));
 }
 

@@ -29,6 +29,7 @@ use irsa_sidecar::secret::Secret;
 use irsa_sidecar::serve;
 use irsa_sidecar::serve::Bound;
 use irsa_sidecar::serve::Offer;
+use irsa_sidecar::serve::StsEndpoint;
 use irsa_sidecar::session_key::SessionKey;
 use irsa_sidecar::shutdown;
 use irsa_sidecar::shutdown::Phase;
@@ -111,10 +112,12 @@ fn run(bound: Bound, entries: Vec<Entry>, clock: &Clock) -> (watch::Sender<Phase
         metrics.role_added(entry.reader.role());
     }
     let (_, board) = roles::board(Table::new(entries));
+    let (url, region) = ("https://sts.eu-west-1.amazonaws.com".to_owned(), Some("eu-west-1".to_owned()));
+    let sts = Some(StsEndpoint { url, region });
     (
         phase,
         tokio::spawn(bound.run(
-            Offer { board, imds: Imds::default(), passage: None, session_key: SessionKey::random() },
+            Offer { board, imds: Imds::default(), passage: None, session_key: SessionKey::random(), sts },
             metrics,
             clock.clone(),
             phases,

@@ -6,6 +6,7 @@ use support::kubelet::Corruption;
 use support::kubelet::Mode;
 use support::process::Signal;
 use support::sts::TokenSeen;
+use support::wait;
 use support::world::World;
 use tokio::task::JoinSet;
 
@@ -144,8 +145,5 @@ async fn sighup_exchanges_now() {
     sidecar.process.signal(Signal::HUP).unwrap();
     world.sts.wait_until(|calls| calls.iter().filter(|call| call.succeeded()).count() == 2).await.unwrap();
     sidecar.process.line_with("SIGHUP").await.unwrap();
-    let mut after = sidecar.credentials().await.text();
-    while after == before {
-        after = sidecar.credentials().await.text();
-    }
+    wait::until("other credentials are served", async || sidecar.credentials().await.text() != before).await;
 }

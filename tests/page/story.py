@@ -61,11 +61,11 @@ class Story:
         world = json.loads(children.wait_until("the STS emulator to be ready", line))
         self.control = world["control"]
         self.port, self.admin = free_port(), free_port()
-        roles = directory / "roles.yaml"
-        roles.write_text(ROLES)
+        self.roles = directory / "roles.yaml"
+        self.roles.write_text(ROLES)
         settings = {
             **world["env"],
-            "IRSA_SIDECAR_ROLES_FILE": str(roles),
+            "IRSA_SIDECAR_ROLES_FILE": str(self.roles),
             "IRSA_SIDECAR_PORT": str(self.port),
             "IRSA_SIDECAR_ADMIN_LISTEN": f"127.0.0.1:{self.admin}",
         }
@@ -88,11 +88,16 @@ class Story:
         self.browser.open(self.url)
         self.until("the page to be ready", "return document.querySelector('#state').textContent.startsWith('Ready: every role')")
         text = self.text()
-        for words in ("default", "partner", "Token", "until", "aws-sdk-go-v1", PARTNER):
+        told = ("ServiceAccount shop/legacy-app", "pod legacy-app-", "STS http://127.0.0.1:", "eu-central-1")
+        for words in ("default", "partner", "Token", "until", "aws-sdk-go-v1", PARTNER, *told):
             must(words in text, f"{words!r} is not on the page:\n{text}")
         # Of an hour, after two fifths to a half.
         next_refresh = re.search(r"Next refresh\s+\d\d:\d\d:\d\d, in (\d+) min", text)
         must(next_refresh and 23 <= int(next_refresh[1]) <= 30, f"no next refresh in\n{text}")
+        late = self.browser.run(
+            "return facts({ credentials: { expires_at: 2000 }, next_exchange_at: arguments[0], source: '' }, 1000).textContent", 3000
+        )
+        must("after the credentials expire" in late, f"the next refresh is too late, and it says {late}")
         rows = self.browser.run(
             "return [...document.querySelectorAll('#requests tbody tr')].map(row => row.innerText.split(/\\s+/))"
         )
@@ -124,10 +129,10 @@ class Story:
         self.lever("token/rotate")
         self.until("the recovery to be shown", "return !document.querySelector('.problem.bad')")
         box = self.browser.run("return document.querySelector('.problem').innerText")
-        for words in ("Last error, over", "AccessDenied", "Mend:", "since"):
+        for words in ("Last error, over", "AccessDenied", "Mend:", "since", "recovered at"):
             must(words in box, f"{words!r} is not in the box:\n{box}")
-        self.browser.run("document.querySelector('details').open = true")
-        table = self.browser.run("return document.querySelector('details').innerText")
+        self.browser.run("document.querySelector('details details').open = true")
+        table = self.browser.run("return document.querySelector('details details').innerText")
         for words in ("Refreshed", "Failed", "AccessDenied", "New token", "until"):
             must(words in table, f"{words!r} is not in the table:\n{table}")
         label = self.browser.run("return document.querySelector('svg').getAttribute('aria-label')")
@@ -135,8 +140,29 @@ class Story:
         self.pictures("recovered")
         self.is_quiet()
 
-    def fits(self):
-        """nothing scrolls sideways at 360 px, contrast is enough in light and dark, the keyboard's focus is seen"""
+    def is_many(self):
+        """of fifty roles each is one line until it is opened, a filter finds one of them, and what was opened stays open"""
+        chain = ROLES[ROLES.index("    chain:") :]
+        teams = [f"team-{number:02}" for number in range(50)]
+        self.roles.write_text(ROLES + "".join(f"  - name: {team}\n{chain}" for team in teams))
+        shown_of = "[...document.querySelectorAll('section > details')].filter(e => e.checkVisibility())"
+        shown = f"return {shown_of}"
+        self.until("fifty more roles", f"{shown}.length === 52 && !document.querySelector('#roles .bad')")
+        heights = self.browser.run(f"{shown}.filter(e => !e.open).map(e => e.offsetHeight)")
+        must(len(heights) == 50 and max(heights) < 60, f"closed, they are so high: {heights}")
+        self.does_not_scroll_sideways()
+        self.pictures("many")
+        self.browser.run("const f = document.querySelector('#filter'); f.value = 'TEAM-07'; f.oninput()")
+        found = self.browser.run(f"return {shown_of}.map(e => e.querySelector('h2').innerText)")
+        must(found == ["team-07"], f"the filter found {found}")
+        self.browser.run(f"{shown_of}[0].open = true; document.querySelector('#filter').value = ''; document.querySelector('#filter').oninput()")
+        opened = self.browser.run(f"return {shown_of}.filter(e => e.open).map(e => e.querySelector('h2').innerText)")
+        must(opened == ["default", "partner", "team-07"], f"these are open: {opened}")
+        self.is_quiet()
+        self.roles.write_text(ROLES)
+        self.until("two roles", f"{shown}.length === 2")
+
+    def does_not_scroll_sideways(self):
         self.browser.resize(NARROW, 740)
         sideways = self.browser.run(
             "const wide = arguments[0]; return [document.documentElement.scrollWidth,"
@@ -146,6 +172,10 @@ class Story:
         )
         must(sideways == [NARROW, []], f"at {NARROW} px it is wider: {sideways}")
         self.browser.resize(WIDE, 900)
+
+    def fits(self):
+        """nothing scrolls sideways at 360 px, contrast is enough in light and dark, the keyboard's focus is seen"""
+        self.does_not_scroll_sideways()
         for scheme in ("light", "dark"):
             self.browser.prefer(prefers_color_scheme=scheme)
             poor = self.browser.run(CONTRAST)
@@ -183,7 +213,7 @@ class Story:
             "return document.querySelector('#state').textContent.startsWith('No answer from the sidecar')",
         )
         text = self.text()
-        for words in ("the last that it said", "As of ", " ago", "was ready", "aws-sdk-go-v1"):
+        for words in ("As of ", " ago", "was ready", "aws-sdk-go-v1"):
             must(words in text, f"{words!r} is not on the page:\n{text}")
         self.pictures("gone")
 
@@ -230,7 +260,6 @@ class Story:
             ("banner", ""),
             ("main", ""),
             ("contentinfo", ""),
-            ("navigation", "Roles"),
             ("region", "default"),
             ("heading", "default"),
             ("heading", "irsa-sidecar"),

@@ -74,7 +74,7 @@ pub static HTTPS_PROXY: Setting =
 pub static NO_PROXY: Setting =
     aws("NO_PROXY", "hosts that are reached without the proxy (or `no_proxy`)", "127.0.0.1,.example.com");
 
-/// In README's order.
+/// In the order of docs/settings.md.
 pub static AWS_SETTINGS: [&Setting; 15] = [
     &ROLE_ARN,
     &WEB_IDENTITY_TOKEN_FILE,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 CONFORMANCE = Path(__file__).resolve().parent.parent / "README.md"
 ROOT = CONFORMANCE.parent.parent.parent / "README.md"
+PROCESS = ROOT.parent / "docs" / "credential-process.md"
 
 
 class Part:
@@ -31,7 +32,7 @@ def part(name):
 
 
 SHORT_FORM = Part(ROOT, "<!-- conformance -->", "<!-- /conformance -->")
-CREDENTIAL_PROCESS = Part(ROOT, "<!-- credential-process -->", "<!-- /credential-process -->")
+CREDENTIAL_PROCESS = Part(PROCESS, "<!-- credential-process -->", "<!-- /credential-process -->")
 """It is read, and run, and never written."""
 
 

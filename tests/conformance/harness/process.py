@@ -1,4 +1,4 @@
-"""The program as `credential_process`: the example of the repository's README, run by a real AWS CLI.
+"""The program as `credential_process`: the example of docs/credential-process.md, run by a real AWS CLI.
 
 | column | what must be true |
 |---|---|
@@ -66,9 +66,9 @@ class Processing:
         }
         example = "\n".join(line for line in CREDENTIAL_PROCESS.lines() if not line.startswith("```"))
         for written, here in ((PROGRAM, self._stage.binary), (TOKEN_FILE, emulator.token_file)):
-            must(written in example, f"README.md's example does not say {written}")
+            must(written in example, f"docs/credential-process.md's example does not say {written}")
             example = example.replace(written, str(here))
-        must(emulator.role_arn in example, f"README.md's example is not of {emulator.role_arn}")
+        must(emulator.role_arn in example, f"docs/credential-process.md's example is not of {emulator.role_arn}")
         config = self._stage.directory / "home" / ".aws" / "config"
         config.parent.mkdir(parents=True)
         config.write_text(example + "\n")

@@ -13,7 +13,8 @@
 //! 7. [`node_imds`] is what a sidecar passes metadata requests on to.
 //! 8. [`pod_identity`] is the other place that a role may come from: EKS's agent, or any container-credentials
 //!    endpoint.
-//! 9. [`control`] and the program `sts-emulator` give all this to shells and other languages.
+//! 9. [`wait`] looks again and again at what tells nobody.
+//! 10. [`control`] and the program `sts-emulator` give all this to shells and other languages.
 //!
 //! # Example
 //!
@@ -64,4 +65,5 @@ pub mod raw;
 pub mod scratch;
 pub mod sts;
 pub mod tls;
+pub mod wait;
 pub mod world;

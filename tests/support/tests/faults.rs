@@ -7,6 +7,7 @@ use std::time::Duration;
 use support::blackhole::BlackHole;
 use support::raw::{self, RawClient, RawResponse};
 use support::sts::{Fault, FaultKind, Outcome};
+use support::wait;
 use support::world::{CHAIN, World};
 
 const FORM: &[u8] = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15";
@@ -186,7 +187,7 @@ async fn a_black_hole_accepts_and_says_nothing() {
     tokio::select! {
         biased;
         answer = client.response() => panic!("it spoke: {answer:?}"),
-        () = async { while hole.swallowed() < 1 { tokio::task::yield_now().await } } => {}
+        () = wait::until("it is swallowed", async || hole.swallowed() > 0) => {}
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use support::process::{Process, Signal, Stream};
 use support::raw::{self, RawResponse};
 use support::scratch::Scratch;
+use support::wait;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sts-emulator");
 
@@ -71,6 +72,22 @@ async fn announces_itself_and_exchanges_the_token_that_it_wrote() {
     assert_eq!(calls[0]["outcome"], json!("InvalidAction"));
     assert_eq!(calls[1]["outcome"], json!("ok"));
     assert_eq!(calls[1]["role_session_name"], json!("shell"));
+}
+
+#[tokio::test]
+async fn prints_lines_that_a_shell_takes() {
+    let temporary = Scratch::new("it's a directory").unwrap();
+    let directory = temporary.path().to_str().unwrap();
+    let emulator = Emulator::start(&["--tls", "--token-dir", directory]).await;
+    let lines = emulator.process.printed(Stream::Stderr);
+    let shell =
+        std::process::Command::new("sh").args(["-c", &format!("{lines}\nenv")]).env_clear().output().unwrap();
+    let shell = String::from_utf8(shell.stdout).unwrap();
+    for (name, value) in emulator.ready["env"].as_object().unwrap() {
+        let line = format!("{name}={}", value.as_str().unwrap());
+        assert!(shell.lines().any(|known| known == line), "{line} is not in {shell}");
+    }
+    assert!(emulator.env("AWS_WEB_IDENTITY_TOKEN_FILE").contains("it's"), "so that something is quoted");
 }
 
 #[tokio::test]
@@ -151,9 +168,7 @@ async fn rotates_by_itself_and_speaks_tls_when_asked_to() {
     assert_eq!(pem, fs::read_to_string(emulator.env("AWS_CA_BUNDLE")).unwrap());
     let file = emulator.env("AWS_WEB_IDENTITY_TOKEN_FILE");
     let first = fs::read(file).unwrap();
-    while fs::read(file).is_ok_and(|token| token == first) {
-        tokio::task::yield_now().await;
-    }
+    wait::until("the token is another one", async || !fs::read(file).is_ok_and(|token| token == first)).await;
 }
 
 #[tokio::test]

@@ -21,7 +21,8 @@ use tokio::time::{MissedTickBehavior, interval};
 /// An AWS STS for tests: it verifies everything and can be told to fail.
 ///
 /// With it come an OIDC issuer, as a Kubernetes API server is one, and a token volume, as the kubelet makes it.
-/// When all is ready, one line of JSON on stdout gives the addresses and the environment for a client.
+/// When all is ready, one line of JSON on stdout gives the addresses and the environment for a client; the same environment is
+/// on stderr, as lines to be pasted into a shell.
 #[derive(Parser)]
 #[command(name = "sts-emulator", after_long_help = DETAILS)]
 struct Arguments {
@@ -189,9 +190,21 @@ async fn keep_rotating(world: &World, every: Option<Duration>) -> io::Result<()>
 
 fn announce(mut description: Value) -> io::Result<()> {
     description["ready"] = true.into();
+    for (name, value) in description["env"].as_object().into_iter().flatten() {
+        eprintln!("export {name}={}", quoted(value.as_str().unwrap_or_default()));
+    }
     let mut out = io::stdout().lock();
     writeln!(out, "{description}")?;
     out.flush()
+}
+
+/// As one word of a shell's.
+fn quoted(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    match !value.is_empty() && value.chars().all(is_plain) {
+        true => value.to_owned(),
+        false => format!("'{}'", value.replace('\'', r"'\''")),
+    }
 }
 
 impl Arguments {
