@@ -174,6 +174,8 @@ pub const ENV_PROFILE: &str = "AWS_PROFILE";
 pub const ENV_DEFAULT_PROFILE: &str = "AWS_DEFAULT_PROFILE";
 pub const ENV_CONFIG_FILE: &str = "AWS_CONFIG_FILE";
 pub const ENV_HOME: &str = "HOME";
+/// JavaScript v2 and Go v1 read the config file with it alone.
+pub const ENV_LOAD_CONFIG: &str = "AWS_SDK_LOAD_CONFIG";
 /// What stands before the container's endpoint in the chain of some SDK: `exec` takes them from its child.
 pub const SHADOWING: [&str; 19] = [
     ENV_ACCESS_KEY_ID,

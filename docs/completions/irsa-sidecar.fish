@@ -95,7 +95,7 @@ complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand credentials" -
 json\t''"
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand credentials" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l trust-policy -d 'The role\'s trust policy, or what `aws iam get-role` prints, to be held against the token; - for stdin' -r -F
-complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l sdk -d 'The application\'s SDK, as in boto3/1.9.199, or its whole User-Agent: does it find the role here?' -r -f
+complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l sdk -d 'The application\'s SDK, as in botocore/1.12.199, or its whole User-Agent: does it find the role here?' -r -f
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l pid -d 'Look with the variables and files of this process, the application\'s' -r -f
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l against -d 'The process whose variables are held against these [default: 1]' -r -f
 complete -c irsa-sidecar -n "__fish_irsa_sidecar_using_subcommand doctor" -l role -d 'The role that is looked at [default: default]' -r -f

@@ -79,7 +79,7 @@ pub(super) fn arguments() -> Vec<Arg> {
         Arg::new("sdk")
             .long("sdk")
             .value_name("NAME/VERSION")
-            .help("The application's SDK, as in boto3/1.9.199, or its whole User-Agent: does it find the role here?"),
+            .help("The application's SDK, as in botocore/1.12.199, or its whole User-Agent: does it find the role here?"),
         process("pid", "Look with the variables and files of this process, the application's"),
         process("against", "The process whose variables are held against these [default: 1]"),
         switch("offline", "Ask nobody: look at variables and files alone"),

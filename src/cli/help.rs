@@ -145,7 +145,7 @@ Examples:
       variables and files alone
   aws iam get-role --role-name app > role.json; irsa-sidecar doctor --trust-policy role.json
       holds the role's trust policy against this token, to the first character that differs
-  irsa-sidecar doctor --sdk boto3/1.9.199
+  irsa-sidecar doctor --sdk botocore/1.12.199
       says whether the application's SDK finds the role here
   irsa-sidecar doctor --json | jq '.checks[] | select(.severity == \"broken\")'
 

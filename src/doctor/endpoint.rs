@@ -1,9 +1,10 @@
 //! The variables that point an application at an endpoint for credentials: whether SDKs take them as they are written.
 //!
 //! Which hosts an SDK takes is told by the sources of each: botocore/utils.py (ContainerMetadataFetcher), remote_credentials.js,
-//! ContainerCredentialsProvider.java, aws/defaults/defaults.go, ecs_credentials.rb. All take plain HTTP to loopback.
+//! ContainerCredentialsProvider.java, aws/defaults/defaults.go, ecs_credentials.rb. All take plain HTTP to 127.0.0.1.
 
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::config::Place;
@@ -87,6 +88,13 @@ fn uri(facts: &Facts<'_>) -> Option<Finding> {
             );
             finding(Note, "EndpointByName", found)
         }
+        (false, Some(ip)) if ip != Ipv4Addr::LOCALHOST && !facts.endpoint_is_agents() => {
+            let found = format!(
+                "{ENV_CONTAINER_CREDENTIALS_FULL_URI} names {ip}: some SDKs (JavaScript's v2, older ones of Python and Go) take \
+                 127.0.0.1 and localhost alone."
+            );
+            finding(Warning, "EndpointAddressRefused", found)
+        }
         _ => None,
     }
 }
@@ -107,7 +115,7 @@ fn token_file(facts: &Facts<'_>) -> Option<Finding> {
         }
         Ok(token) if token.iter().any(|byte| matches!(byte, b'\r' | b'\n')) => {
             let found = format!(
-                "{shown} holds a line break: boto3 from 1.29.0 on, JavaScript's, .NET's and Rust's SDKs refuse to send it."
+                "{shown} holds a line break: boto3 from 1.29.0 on, Go's, JavaScript's, .NET's and Rust's SDKs refuse to send it."
             );
             let mend = "Write it without one: printf %s TOKEN > FILE, or head -c -1; a Secret with stringData \
                         and no block (|).";

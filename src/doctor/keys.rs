@@ -30,7 +30,7 @@ pub(super) struct OldPair {
 
 const PAIR: [&str; 2] = [ENV_ACCESS_KEY_ID, ENV_SECRET_ACCESS_KEY];
 const OLD_PAIRS: [OldPair; 2] = [
-    OldPair { id: "AWS_ACCESS_KEY", secret: "AWS_SECRET_KEY", known_to: "Java v1, Go v1 and Ruby" },
+    OldPair { id: "AWS_ACCESS_KEY", secret: "AWS_SECRET_KEY", known_to: "Java v1, Go and Ruby, and s3cmd," },
     OldPair {
         id: "AMAZON_ACCESS_KEY_ID",
         secret: "AMAZON_SECRET_ACCESS_KEY",
@@ -66,9 +66,14 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Finding> {
             let found = "AWS_ACCESS_KEY_ID is set. SDKs take the keys in the environment first: the role is never asked for.";
             finding(Broken, "StaticKeysShadow", ENV_ACCESS_KEY_ID, found.to_owned()).mend(UNSET)
         }
+        Keys::Half { missing: ENV_ACCESS_KEY_ID } => {
+            let found =
+                format!("{ENV_SECRET_ACCESS_KEY} is set without {ENV_ACCESS_KEY_ID}: SDKs pass it by.");
+            finding(Note, "StaticKeysHalf", ENV_ACCESS_KEY_ID, found)
+        }
         Keys::Half { missing } => {
             let found = format!(
-                "Keys are set without {missing}: boto3 and the AWS CLI fail at that, other SDKs pass them by."
+                "Keys are set without {missing}: boto3, the AWS CLI and s3cmd fail at that, other SDKs pass them by."
             );
             finding(Broken, "StaticKeysHalf", missing, found).mend(UNSET)
         }

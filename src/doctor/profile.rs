@@ -31,8 +31,15 @@ pub(super) struct Profile {
     pub(super) named_by: Option<&'static str>,
     /// Whether one of the files has it.
     pub(super) exists: bool,
-    /// Where it has credentials from, and the file that says so.
-    pub(super) source: Option<(Source, PathBuf)>,
+    pub(super) source: Option<Written>,
+}
+
+/// Where a profile has credentials from, and the file that says so.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Written {
+    pub(super) source: Source,
+    file: PathBuf,
+    pub(super) is_in_config: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,7 +80,10 @@ impl Profile {
             let Some(section) = sections.get_profile(&profile.name) else { continue };
             profile.exists = true;
             // Of both files, that with the credentials comes first.
-            profile.source = profile.source.or_else(|| Some((Source::of(section)?, path)));
+            let is_in_config = matches!(kind, EnvConfigFileKind::Config);
+            profile.source = profile
+                .source
+                .or_else(|| Some(Written { source: Source::of(section)?, file: path, is_in_config }));
         }
         profile
     }
@@ -81,7 +91,7 @@ impl Profile {
     /// As people know it.
     pub(super) fn shown(&self) -> String {
         match &self.source {
-            Some((source, file)) => {
+            Some(Written { source, file, .. }) => {
                 format!(
                     "profile {} in {} ({})",
                     quoted(&self.name),

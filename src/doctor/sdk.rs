@@ -35,7 +35,7 @@ enum Link {
 
 const LOOKED_AT: &str = "the default credential chain of AWS's SDKs";
 const NO_FILES: &str = "Take the profile away, or have the application read no such file: AWS_SHARED_CREDENTIALS_FILE=/dev/null and \
-                        AWS_CONFIG_FILE=/dev/null.";
+                        AWS_CONFIG_FILE=/dev/null (JavaScript's v2 obeys with AWS_SDK_LOAD_CONFIG=1 beside them).";
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     vec![match &facts.asked.sdk {
@@ -91,16 +91,16 @@ fn in_general(facts: &Facts<'_>) -> Finding {
 
 /// A profile that comes before what the variables say, with all SDKs or with some.
 fn shadowed(facts: &Facts<'_>) -> Option<Finding> {
-    let (source, _) = facts.profile.source.as_ref()?;
-    let (what, role_only) = (facts.profile.shown(), *source == Source::Role);
+    let source = facts.profile.source.as_ref()?.source;
+    let what = facts.profile.shown();
     let before = |instead: Link| {
         let is_first = |family: &&Family| {
-            let at = |link| family.chain.iter().position(|it| *it == link);
-            let profile =
-                if role_only { at(Link::ProfileRole).or(at(Link::Profile)) } else { at(Link::Profile) };
+            let at = |link| family.newest_chain().iter().position(|it| *it == link);
+            let of_role = at(Link::ProfileRole).filter(|_| source == Source::Role);
             let named = at(Link::NamedProfile).filter(|_| facts.profile.named_by.is_some());
+            let profile = named.or(of_role).or(at(Link::Profile));
             let instead = at(instead).unwrap_or(usize::MAX);
-            named.or(profile).is_some_and(|profile| profile < instead)
+            family.takes_profile(facts) && profile.is_some_and(|profile| profile < instead)
         };
         let mut names: Vec<&str> = FAMILIES.iter().filter(is_first).map(|family| family.name).collect();
         names.dedup();
@@ -125,7 +125,7 @@ fn unknown(named: &str) -> Finding {
     );
     let looked_at = format!("the default credential chain of {named}");
     let finding = Check::SdkChain.finding(Warning, "SdkUnknown", looked_at, found);
-    finding.mend("Give it as in boto3/1.9.199, or its whole User-Agent.")
+    finding.mend("Give it as in botocore/1.12.199, or its whole User-Agent.")
 }
 
 pub(super) fn mend_of_missing(named_by: &str) -> String {

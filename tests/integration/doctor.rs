@@ -129,7 +129,8 @@ async fn offline_asks_nobody() {
     let (left_out, done): (Vec<&Value>, _) = all.iter().partition(|check| check["code"] == "Offline");
     let left_out: Vec<String> = left_out.into_iter().map(name).collect();
     assert_eq!(left_out, ["issuer", "network", "exchange", "identity", "sidecar", "node-metadata"]);
-    let done: Vec<String> = done.into_iter().map(name).collect();
+    let mut done: Vec<String> = done.into_iter().map(name).collect();
+    done.dedup();
     assert_eq!(done, ["environment", "sdk-chain", "token-file", "token"]);
 }
 
@@ -264,7 +265,8 @@ async fn root_reads_what_the_process_could_read_and_no_more() {
     weak.until("its rights", |_| is_weak().then_some(())).await.unwrap();
     let (status, output) = run(&["doctor", "--pid", &id.to_string()], []).await;
     assert_eq!(status, 2, "{output}");
-    assert!(output.contains("TokenUnreadable") || output.contains("may not read it"), "{output}");
+    let words: Vec<&str> = output.split_whitespace().collect();
+    assert!(words.join(" ").contains("it may not read it"), "{output}");
     assert_eq!(asked(), 1);
 }
 

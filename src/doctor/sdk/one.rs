@@ -32,6 +32,9 @@ const MEND: &str =
 const MEND_IMDS: &str = "Put irsa-sidecar beside it and ask for the endpoint imds (annotation irsa-sidecar/endpoints: imds), which \
                          every SDK knows.";
 
+/// boto3 from here on allows any botocore of 1.12, the later of which know web identity.
+const MAY_HAVE_NEWER: &str = "1.9.0";
+
 impl<'a> One<'a> {
     pub(super) fn named(facts: &'a Facts<'a>, named: &str) -> Option<Self> {
         let (family, version) = known(named)?;
@@ -45,7 +48,8 @@ impl<'a> One<'a> {
 
     fn without_its_profile(&self) -> Option<Finding> {
         let profile = &self.facts.profile;
-        let named_by = profile.named_by.filter(|_| self.family.needs_named_profile && !profile.exists)?;
+        let needs_it = self.knows(self.family.needs_named_profile);
+        let named_by = profile.named_by.filter(|_| needs_it && !profile.exists)?;
         let name = self.family.name;
         let found =
             format!("{name} fails at once: {named_by}={}, and no such profile is there.", profile.name);
@@ -54,7 +58,7 @@ impl<'a> One<'a> {
 
     /// Where its chain ends; none where it ends nowhere.
     fn at_first_link(&self) -> Option<Finding> {
-        self.family.chain.iter().find_map(|link| match link {
+        self.family.chain(&self.version).iter().find_map(|link| match link {
             Link::NamedProfile | Link::ProfileRole | Link::Profile => self.profile(*link),
             Link::Keys => self.keys(),
             Link::WebIdentity => {
@@ -66,10 +70,11 @@ impl<'a> One<'a> {
     }
 
     fn profile(&self, link: Link) -> Option<Finding> {
-        let (source, _) = self.facts.profile.source.as_ref()?;
+        let source =
+            self.facts.profile.source.as_ref().filter(|_| self.family.takes_profile(self.facts))?.source;
         let is_here = match link {
             Link::NamedProfile => self.facts.profile.named_by.is_some(),
-            Link::ProfileRole => *source == Source::Role,
+            Link::ProfileRole => source == Source::Role,
             _ => true,
         };
         let shown = self.facts.profile.shown();
@@ -137,6 +142,19 @@ impl<'a> One<'a> {
                 return self.finding(Note, "ChainEmpty", found);
             }
         };
+        let is_of_web_identity = self.facts.names_web_identity();
+        if let Some(package) =
+            family.decided_by.filter(|_| is_of_web_identity && self.knows(Some(MAY_HAVE_NEWER)))
+        {
+            let found = format!(
+                "This version of {} may have come with a {package} that knows {what}, or with one that does not.",
+                family.name
+            );
+            let mend = format!(
+                "Find {package}'s version (pip show {package}) and give it: --sdk {package}/VERSION."
+            );
+            return self.finding(Severity::Warning, "SdkPerhaps", found).mend(mend);
+        }
         let since =
             since.map_or(format!("no version knows {pronoun}"), |since| format!("{since} is the first"));
         let found =
