@@ -49,6 +49,7 @@ pub mod healthcheck;
 mod help;
 pub mod inject;
 mod injection;
+mod input;
 mod net_init;
 mod offer;
 mod process;

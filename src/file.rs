@@ -39,9 +39,14 @@ pub fn read_bounded(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Rea
     if !file.metadata()?.is_file() {
         return Err(ReadFileError::NotAFile);
     }
+    all_of(file, limit)
+}
+
+/// The rest of what is open already, such as standard input.
+pub fn all_of(input: impl Read, limit: usize) -> Result<Zeroizing<Vec<u8>>, ReadFileError> {
     // One byte more than allowed tells "just fits" from "too long".
     let mut content = Zeroizing::new(Vec::with_capacity(limit.min(64 * 1024) + 1));
-    file.take(limit as u64 + 1).read_to_end(&mut content)?;
+    input.take(limit as u64 + 1).read_to_end(&mut content)?;
     if content.len() > limit {
         return Err(ReadFileError::TooLong(limit));
     }
@@ -84,6 +89,12 @@ mod tests {
         assert_eq!(read_bounded(Path::new("/dev/zero"), 10).err(), Some(ReadFileError::NotAFile));
         assert_eq!(read_bounded(Path::new("/"), 10).err(), Some(ReadFileError::NotAFile));
         assert_eq!(read_bounded(Path::new("/nowhere/at/all"), 10).err(), Some(ReadFileError::Missing));
+    }
+
+    #[test]
+    fn what_is_open_already_is_read_within_bounds_too() {
+        assert_eq!(all_of(&b"abc"[..], 3).unwrap().as_slice(), b"abc");
+        assert_eq!(all_of(io::repeat(b'a'), 3).err(), Some(ReadFileError::TooLong(3)));
     }
 
     /// What a starter has left open is nobody's to name.

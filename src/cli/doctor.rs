@@ -2,7 +2,6 @@
 
 use std::io;
 use std::io::IsTerminal;
-use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -15,13 +14,13 @@ use clap::value_parser;
 
 use crate::app::once::ObtainError;
 use crate::app::once::obtain;
+use crate::cli::input;
 use crate::cli::process;
 use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::Flags;
 use crate::config::env::Strings;
 use crate::config::parse_roles;
-use crate::config::quoted;
 use crate::config::settings::ROLES_FILE;
 use crate::contract::ENV_EC2_METADATA_DISABLED;
 use crate::contract::ENV_ROLES_FILE;
@@ -33,7 +32,6 @@ use crate::doctor::examine;
 use crate::doctor::process::Target;
 use crate::doctor::process::User;
 use crate::file::ReadFileError;
-use crate::file::read_bounded;
 use crate::trust_policy::Document;
 
 /// What the command line asks for.
@@ -239,19 +237,7 @@ fn become_like(pid: u32, doctor: &Doctor, strings: &dyn Strings) -> String {
 }
 
 fn read(path: &Path) -> Result<Policy, String> {
-    let shown = quoted(&path.to_string_lossy());
-    let bytes = if path.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().take(MAX_POLICY_BYTES as u64 + 1).read_to_end(&mut bytes);
-        read.map_err(|error| format!("{shown}: {error}"))?;
-        if bytes.len() > MAX_POLICY_BYTES {
-            return Err(format!("{shown}: {}", ReadFileError::TooLong(MAX_POLICY_BYTES)));
-        }
-        bytes
-    } else {
-        read_bounded(path, MAX_POLICY_BYTES).map_err(|error| format!("{shown}: {error}"))?.to_vec()
-    };
-    let text = String::from_utf8(bytes).map_err(|_| format!("{shown}: it is not UTF-8 text"))?;
-    let document = Document::parse(&text).map_err(|error| format!("{shown}: {error}"))?;
+    let text = input::text(path, MAX_POLICY_BYTES)?;
+    let document = Document::parse(&text).map_err(|error| format!("{}: {error}", input::shown(path)))?;
     Ok(Policy { shown: path.display().to_string(), document })
 }

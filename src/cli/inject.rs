@@ -1,16 +1,15 @@
 //! `irsa-sidecar inject`: what the webhook would do to a manifest, for Git and for looking.
 
-use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::cli::input;
 use crate::cli::say;
 use crate::contract::LABEL_INJECT;
 use crate::contract::exit;
-use crate::file::read_bounded;
 use crate::inject::Injection;
 use crate::inject::ServiceAccount;
 use crate::inject::Settings;
@@ -84,23 +83,8 @@ struct Told {
 }
 
 fn read(file: &Path) -> Result<Source, String> {
-    let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
-    let bytes = if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        let limit = MAX_BYTES as u64 + 1;
-        std::io::stdin()
-            .lock()
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(|error| format!("{name}: {error}"))?;
-        if bytes.len() > MAX_BYTES {
-            return Err(format!("{name}: it is longer than 32 MiB"));
-        }
-        bytes
-    } else {
-        read_bounded(file, MAX_BYTES).map_err(|error| format!("-f {name}: {error}"))?.to_vec()
-    };
-    let text = String::from_utf8(bytes).map_err(|_| format!("{name}: it is not text (UTF-8)"))?;
+    let name = if input::is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() };
+    let text = input::text(file, MAX_BYTES).map_err(|why| format!("-f {why}"))?;
     let manifest = Manifest::parse(text).map_err(|error| format!("{name}: {error}"))?;
     let values = manifest.values();
     Ok(Source { name, manifest, values })

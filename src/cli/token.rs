@@ -6,15 +6,14 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 use std::time::SystemTime;
 
 use serde_json::Value;
 use serde_json::json;
-use zeroize::Zeroizing;
 
+use crate::cli::input;
 use crate::cli::say;
 use crate::clock::Clock;
 use crate::config::env::Strings;
@@ -65,8 +64,10 @@ pub fn run(file: Option<&Path>, json: bool, strings: &dyn Strings, clock: &Clock
 pub(super) fn open(file: Option<&Path>, strings: &dyn Strings) -> Result<Token, u8> {
     let err = &mut io::stderr().lock();
     let (source, token) = match file {
-        Some(file) if file.as_os_str() == "-" => ("stdin".to_owned(), read_all(&mut io::stdin().lock())),
-        Some(file) => (quoted(&file.to_string_lossy()), Token::read(file)),
+        Some(file) => {
+            let bytes = input::read(file, MAX_TOKEN_BYTES).map_err(ReadTokenError::from);
+            (input::shown(file), bytes.and_then(|bytes| Token::parse(&bytes)))
+        }
         None => match parse_token_file(strings) {
             Ok((file, warnings)) => {
                 warnings.iter().for_each(|warning| say(err, &format!("warning: {warning}")));
@@ -90,15 +91,6 @@ pub(super) fn open(file: Option<&Path>, strings: &dyn Strings) -> Result<Token, 
         return Err(exit::UNAVAILABLE);
     }
     Ok(token)
-}
-
-fn read_all(input: &mut dyn Read) -> Result<Token, ReadTokenError> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_TOKEN_BYTES + 1));
-    input
-        .take(MAX_TOKEN_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| ReadTokenError::Unreadable(error.kind().to_string()))?;
-    Token::parse(&bytes)
 }
 
 fn as_text(claims: &Claims, now: SystemTime) -> String {
@@ -360,11 +352,5 @@ jti            1-2-3
                 }
             }
         }
-    }
-
-    #[test]
-    fn reads_stdin_no_further_than_a_token_can_be() {
-        assert!(read_all(&mut &b"e30.e30.c2ln\n"[..]).is_ok());
-        assert_eq!(read_all(&mut io::repeat(b'a')).err(), Some(ReadTokenError::TooLong));
     }
 }

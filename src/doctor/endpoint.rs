@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::config::Place;
@@ -49,12 +50,26 @@ pub(super) fn is_local(ip: IpAddr) -> bool {
     ip.is_loopback() || CONTAINER_ADDRESSES.contains(&ip)
 }
 
+/// The same address, where there is one that SDKs take.
+fn as_it_should_be(uri: &str) -> String {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let named = rest.split('/').next().and_then(|host| host.trim().parse::<SocketAddr>().ok());
+    let address = named.filter(|address| address.ip() == Ipv4Addr::LOCALHOST);
+    let address = address.unwrap_or((Ipv4Addr::LOCALHOST, DEFAULT_PORT).into());
+    format!("http://{address}{PATH_CREDENTIALS}")
+}
+
+/// Whether SDKs fail at the URL as it is.
+pub(super) fn is_unusable(facts: &Facts<'_>) -> bool {
+    uri(facts).is_some_and(|finding| finding.severity == Broken)
+}
+
 /// What SDKs make of the URL, where they do not simply ask it.
 fn uri(facts: &Facts<'_>) -> Option<Finding> {
     let uri = facts.var(ENV_CONTAINER_CREDENTIALS_FULL_URI)?;
     let finding = |severity: Severity, code, found: String| {
         let finding = Check::Environment.finding(severity, code, ENV_CONTAINER_CREDENTIALS_FULL_URI, found);
-        Some(finding.mend(format!("Write it as http://127.0.0.1:{DEFAULT_PORT}{PATH_CREDENTIALS}.")))
+        Some(finding.mend(format!("Write it as {}, with the sidecar's own port.", as_it_should_be(&uri))))
     };
     // It may hold what is not to be shown.
     let shown = if uri.contains('@') { "(not shown)".to_owned() } else { quoted(&uri) };
@@ -117,8 +132,8 @@ fn token_file(facts: &Facts<'_>) -> Option<Finding> {
             let found = format!(
                 "{shown} holds a line break: boto3 from 1.29.0 on, Go's, JavaScript's, .NET's and Rust's SDKs refuse to send it."
             );
-            let mend = "Write it without one: printf %s TOKEN > FILE, or head -c -1; a Secret with stringData \
-                        and no block (|).";
+            let mend = "Write it without one: printf %s \"$(cat FILE)\" > NEW, then mv NEW FILE. In a Secret's YAML: KEY: VALUE, \
+                        without a block (|).";
             Some(finding("AuthorizationTokenNewline", found).mend(mend))
         }
         Ok(_) => None,

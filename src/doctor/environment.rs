@@ -79,6 +79,8 @@ fn sources(facts: &Facts<'_>) -> Option<Finding> {
             facts.asked.roles.as_ref().ok()?;
             Check::Environment.fine(LOOKED_AT, "The roles file says where credentials come from.")
         }
+        // It is told with what is wrong with it.
+        (None, None) if endpoint::is_unusable(facts) => return None,
         (None, None) if facts.has_endpoint() => Check::Environment.fine(LOOKED_AT, endpoint::whose(facts)),
         (None, None) if facts.profile.source.is_some() => in_the_profile(facts),
         (None, None) => nothing(facts),
@@ -225,6 +227,10 @@ fn profile(facts: &Facts<'_>) -> Option<Finding> {
     let profile = &facts.profile;
     let named_by = profile.named_by?;
     let name = quoted(&profile.name);
+    // Of one SDK that is known, its chain tells what it makes of that.
+    if !profile.exists && facts.knows_sdk() {
+        return None;
+    }
     if !profile.exists {
         let found = format!(
             "{named_by} is {name}, and there is no such profile: boto3, the AWS CLI and Go's v2 fail at once, whatever else is \

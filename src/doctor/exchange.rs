@@ -40,10 +40,11 @@ pub(super) fn check(
             vec![Check::Exchange.skipped(looked_at(facts), why)]
         }
         Outcome::NotTried => {
-            let first = if facts.asked.roles.is_err() {
-                "the settings (environment)"
-            } else {
-                "the token, or the region,"
+            let first = match (&facts.asked.roles, &facts.token, &facts.sts) {
+                (Err(_), ..) => "the settings (environment)",
+                (_, Some(Err(_)), _) => "the token",
+                (.., Err(_)) => "the region, or where STS is,",
+                _ => "what is broken above",
             };
             let why = format!("Not tried: {first} must be mended first.");
             vec![Check::Exchange.skipped(looked_at(facts), why)]

@@ -25,6 +25,7 @@ use crate::contract::ENV_WEB_IDENTITY_TOKEN_FILE;
 use crate::credentials::Credentials;
 use crate::doctor::process::environment_of;
 use crate::doctor::profile::Profile;
+use crate::doctor::sdk::is_known;
 use crate::sts::ExchangeError;
 use crate::sts::client::IamRole;
 use crate::sts::client::ResolveError;
@@ -174,6 +175,11 @@ impl<'a> Facts<'a> {
 
     pub(super) fn claims(&self) -> Option<&Claims> {
         Some(self.token.as_ref()?.as_ref().ok()?.claims())
+    }
+
+    /// Whether it is asked what one SDK does, of which that is known.
+    pub(super) fn knows_sdk(&self) -> bool {
+        self.asked.sdk.as_deref().is_some_and(is_known)
     }
 
     /// Whether SDKs are told of a token and a role, however wrong the rest is.

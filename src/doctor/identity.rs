@@ -16,7 +16,11 @@ const LOOKED_AT: &str = "GetCallerIdentity";
 
 pub(super) async fn check(facts: &Facts<'_>, outcome: &Outcome, clock: &Clock) -> Vec<Finding> {
     let Outcome::Held(credentials) = outcome else {
-        return vec![Check::Identity.skipped(LOOKED_AT, "There are no credentials to ask with.")];
+        let why = match facts.is_client() {
+            true => "Not asked: the endpoint's credentials are left to the application.",
+            false => "There are no credentials to ask with.",
+        };
+        return vec![Check::Identity.skipped(LOOKED_AT, why)];
     };
     let Ok(sts) = &facts.sts else {
         return vec![Check::Identity.skipped(LOOKED_AT, "Nothing says where STS is: AWS_REGION is not set.")];

@@ -40,6 +40,9 @@ const OLD_PAIRS: [OldPair; 2] = [
 const UNSET: &str = "Unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN for the application: in the pod's env and \
                      envFrom, its image, its start script.";
 
+pub(super) const UNSET_ONE: &str =
+    "Unset AWS_ACCESS_KEY_ID for the application: in the pod's env and envFrom, its image, its start script.";
+
 impl Keys {
     pub(super) fn of(facts: &Facts<'_>) -> Option<Self> {
         let has = |name: &str| facts.var(name).is_some();
@@ -71,11 +74,12 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Finding> {
                 format!("{ENV_SECRET_ACCESS_KEY} is set without {ENV_ACCESS_KEY_ID}: SDKs pass it by.");
             finding(Note, "StaticKeysHalf", ENV_ACCESS_KEY_ID, found)
         }
+        Keys::Half { .. } if facts.knows_sdk() => return None,
         Keys::Half { missing } => {
             let found = format!(
-                "Keys are set without {missing}: boto3, the AWS CLI and s3cmd fail at that, other SDKs pass them by."
+                "{ENV_ACCESS_KEY_ID} is set, and {missing} is not: boto3, the AWS CLI and s3cmd fail at that, other SDKs pass it by."
             );
-            finding(Broken, "StaticKeysHalf", missing, found).mend(UNSET)
+            finding(Broken, "StaticKeysHalf", ENV_ACCESS_KEY_ID, found).mend(UNSET_ONE)
         }
         Keys::Old(OldPair { id, secret, known_to }) => {
             let found = format!(

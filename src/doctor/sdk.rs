@@ -12,6 +12,7 @@ use crate::doctor::keys::Keys;
 use crate::doctor::profile::Source;
 use crate::doctor::sdk::families::FAMILIES;
 use crate::doctor::sdk::families::Family;
+use crate::doctor::sdk::families::known;
 use crate::doctor::sdk::one::One;
 
 mod families;
@@ -45,6 +46,10 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
         },
         None => in_general(facts),
     }]
+}
+
+pub(super) fn is_known(named: &str) -> bool {
+    known(named).is_some()
 }
 
 fn in_general(facts: &Facts<'_>) -> Finding {

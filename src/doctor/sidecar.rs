@@ -78,7 +78,8 @@ pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
         get(endpoint.address, &endpoint.path, Some(FOREIGN_HOST), secret),
         status(facts),
     );
-    let own = answer::judged(facts, &endpoint, &credentials, secret);
+    let admin = status.as_ref().map(|(admin, _)| *admin);
+    let own = answer::judged(facts, &endpoint, &credentials, secret, admin);
     let (answers, serves) = (credentials.is_ok(), credentials.is_ok_and(|reply| reply.status == 200));
     let mut findings = vec![own];
     // What answers in the agent's place, or another's, is not judged as a sidecar.
@@ -180,13 +181,14 @@ async fn get(
 }
 
 fn guard(endpoint: &Endpoint, foreign: &Result<Reply, SendError>) -> Option<Finding> {
-    let looked_at = format!("{}, for another host", endpoint.shown);
+    let looked_at = format!("{}, with a foreign Host", endpoint.shown);
     let status = foreign.as_ref().ok()?.status;
     if status != 200 {
-        let found = format!("It refuses a request for another host (HTTP status {status}).");
+        let found = format!("It refuses what a web page could send by DNS rebinding (HTTP status {status}).");
         return Some(Check::Sidecar.fine(looked_at, found));
     }
-    let found = format!("It gives credentials to a request for another host too (HTTP status {status}).");
+    let found =
+        format!("It gives credentials to a request with a foreign Host header too (HTTP status {status}).");
     let mend = "What answers here is not irsa-sidecar, or an old one: a web page could fetch credentials by DNS rebinding.";
     Some(Check::Sidecar.finding(Warning, "GuardMissing", looked_at, found).mend(mend))
 }

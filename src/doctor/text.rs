@@ -55,7 +55,7 @@ impl Report {
             let more =
                 if warnings > 0 { format!(", and {}", plural(warnings, "warning")) } else { String::new() };
             return format!(
-                "Broken: {}{more}. Start with {}.{left_out}",
+                "Broken: {}{more}. Start with {}, then run doctor again.{left_out}",
                 plural(broken, "finding"),
                 self.start().name()
             );

@@ -15,6 +15,7 @@ use crate::doctor::finding::Severity::Warning;
 use crate::sts::client::names;
 use crate::trust_policy::Answer;
 use crate::trust_policy::Caller;
+use crate::trust_policy::Evaluation;
 use crate::trust_policy::Line;
 use crate::trust_policy::Verdict;
 use crate::trust_policy::verdict;
@@ -125,13 +126,13 @@ fn of(looked_at: &str, judged: Verdict) -> Finding {
             Warning,
             "TrustPolicyUndecided",
             "Whether it lets this token in hangs on the lines with a question mark, which cannot be told from here.",
-            "Look at the lines with a question mark.",
+            "Look at the lines with a question mark.".to_owned(),
         ),
         Answer::No if judged.denied_by().is_some() => (
             Broken,
             "TrustPolicyDenies",
             "A Deny keeps this token out, whatever else allows it.",
-            "Narrow the Deny in IAM, so that it does not mean this token.",
+            "Narrow the Deny in IAM, so that it does not mean this token.".to_owned(),
         ),
         Answer::No => {
             (Broken, "TrustPolicyRefuses", "It does not let this token in.", mend_of_refusal(&judged))
@@ -142,24 +143,33 @@ fn of(looked_at: &str, judged: Verdict) -> Finding {
 }
 
 /// What the caller calls the session can be changed without IAM.
-fn mend_of_refusal(judged: &Verdict) -> &'static str {
+fn mend_of_refusal(judged: &Verdict) -> String {
     let fails_by_name_alone =
         |lines: &[Line]| lines.iter().filter(|line| line.answer == Answer::No).all(Line::is_session_name);
     if judged.statements.iter().any(|judged| judged.allows && fails_by_name_alone(&judged.lines)) {
         return "Set AWS_ROLE_SESSION_NAME, or session_name in the roles file, to one that the policy takes; or, in IAM, change the \
-                line marked ✗.";
+                line marked ✗."
+            .to_owned();
     }
-    let is_of_another_issuer = |line: &Line| {
+    let of_another_issuer = |line: &Line| {
         line.answer == Answer::No
             && line.remark.as_ref().is_some_and(|remark| remark.code == "ProviderOfAnotherIssuer")
     };
-    if judged.statements.iter().any(|judged| judged.allows && judged.lines.iter().any(is_of_another_issuer)) {
-        return "First see whether the token is the cluster's own: kubectl get --raw /.well-known/openid-configuration names its issuer, \
-                and whoever wrote the token's file chose the words above. Then add the statement that irsa-sidecar trust-policy \
-                prints, or what its --format aws-cli prints, which replaces the whole policy, statements for others included.";
+    let mut allowing = judged.statements.iter().filter(|judged| judged.allows).peekable();
+    if allowing.peek().is_some() && allowing.all(|judged| judged.lines.iter().any(of_another_issuer)) {
+        return "The token is not verified here: see first that its issuer is this cluster's own (kubectl get --raw \
+                /.well-known/openid-configuration). Then add the statement that irsa-sidecar trust-policy prints to those that are \
+                there; what its --format aws-cli prints replaces the whole policy, statements for others included."
+            .to_owned();
     }
-    "In IAM, change the line marked ✗ to what the token has, or add the statement that irsa-sidecar trust-policy prints to those \
-     that are there. What --format aws-cli prints replaces the whole policy, statements for others included."
+    let wrong = |judged: &&Evaluation| judged.lines.iter().filter(|line| line.answer == Answer::No).count();
+    let nearest = judged.statements.iter().filter(|judged| judged.allows).min_by_key(wrong);
+    let of = nearest.map(|judged| format!(" of {}", judged.statement)).unwrap_or_default();
+    format!(
+        "In IAM, change what is marked ✗{of} to what the token has; or, if that is meant for others, add the statement that \
+         irsa-sidecar trust-policy prints to those that are there. What --format aws-cli prints replaces the whole policy, \
+         statements for others included."
+    )
 }
 
 /// The same role under another path, which is then the matter; or, as the error, another role altogether.

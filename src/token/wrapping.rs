@@ -68,8 +68,8 @@ impl Wrapping {
     pub(super) fn mend(self) -> &'static str {
         match self {
             Self::Base64 => {
-                "Decode it (base64 -d), or better mount a projected volume (serviceAccountToken): STS takes no token of a Secret that \
-                 has neither an audience nor an end."
+                "Mount a projected volume (serviceAccountToken) and name the file in it: a Secret's token has no audience and no expiry, and \
+                 STS refuses it. To look at what it is: base64 -d."
             }
             Self::Bearer => "Write the token alone into the file; Bearer belongs into a header of HTTP.",
             Self::Json(_) => {

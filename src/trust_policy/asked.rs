@@ -101,12 +101,13 @@ impl Given {
             ("--service-account", names.is_empty()),
         ];
         tell(&missing, "neither the flag nor a ServiceAccount's token says it", mistakes);
+        let whose = if self.issuers.is_empty() { "the token's issuer" } else { "--issuer" };
         let issuers: Vec<Issuer> = issuers
             .iter()
             .filter_map(|issuer| match issuer_without_scheme(issuer) {
                 Ok(issuer) => Some(issuer),
                 Err(why) => {
-                    mistakes.push(Mistake(format!("--issuer {}: {why}", quoted(issuer))));
+                    mistakes.push(Mistake(format!("{whose} {}: {why}", quoted(issuer))));
                     None
                 }
             })
@@ -157,7 +158,7 @@ fn arn(flag: &str, text: Option<&str>, mistakes: &mut Vec<Mistake>) -> Option<Ro
 
 fn issuer_without_scheme(text: &str) -> Result<Issuer, &'static str> {
     let Some(rest) = text.strip_prefix("https://") else {
-        return Err("IAM takes issuers that begin with https:// alone; give the whole of it");
+        return Err("IAM takes issuers that begin with https:// alone, each given whole (--issuer)");
     };
     let is_host = |c: char| c.is_ascii_alphanumeric() || ['.', '-', ':'].contains(&c);
     let (host, _) = rest.split_once('/').unwrap_or((rest, ""));

@@ -178,7 +178,7 @@ pub(super) fn besides(causes: &[Cause], trust: Option<&Trust>) -> Option<String>
     };
     let others: Vec<String> = others.iter().map(in_short).collect();
     let others = others.join(", or ");
-    Some(format!("It may besides be {others} (--json: how to tell them apart)."))
+    Some(format!("Other possible causes: {others} (--json: how to tell them apart)."))
 }
 
 /// `AssumeRole` by the role before: both sides must allow it, and AWS says no more.

@@ -35,6 +35,8 @@ pub(super) struct Family {
     pub(super) token_file: Option<&'static str>,
     /// Since when it fails at once where the profile that a variable names is in neither file.
     pub(super) needs_named_profile: Option<&'static str>,
+    /// Whether it fails at an access key id without its secret.
+    pub(super) needs_both_keys: bool,
     /// What of a profile it takes in the place that the chain has for it.
     profiles: &'static [Source],
     /// What it makes of `~/.aws/config`.
@@ -84,6 +86,7 @@ impl Family {
             token: never,
             token_file: never,
             needs_named_profile: never,
+            needs_both_keys: false,
             profiles: ALL,
             config: ConfigFile::Read,
             decided_by: None,
@@ -108,6 +111,10 @@ impl Family {
 
     const fn needs_named_profile(self, since: &'static str) -> Self {
         Self { needs_named_profile: Some(since), ..self }
+    }
+
+    const fn needs_both_keys(self) -> Self {
+        Self { needs_both_keys: true, ..self }
     }
 
     const fn profiles(self, profiles: &'static [Source]) -> Self {
@@ -158,22 +165,26 @@ pub(super) const FAMILIES: [Family; 20] = [
         .full_uri("1.4.4")
         .token_file("1.29.0")
         .needs_named_profile("0")
+        .needs_both_keys()
         .decided_by("botocore"),
     Family::of("botocore", &["botocore"], 1, BOTOCORE)
         .web_identity("1.12.200")
         .full_uri("1.5.27")
         .token_file("1.32.0")
-        .needs_named_profile("0"),
+        .needs_named_profile("0")
+        .needs_both_keys(),
     Family::of("the AWS CLI v1", &["aws-cli", "awscli"], 1, BOTOCORE)
         .web_identity("1.16.210")
         .full_uri("1.11.64")
         .token_file("1.30.0")
-        .needs_named_profile("0"),
+        .needs_named_profile("0")
+        .needs_both_keys(),
     Family::of("the AWS CLI v2", &["aws-cli", "awscli"], 2, BOTOCORE)
         .web_identity("2.0.0")
         .full_uri("2.0.0")
         .token_file("2.15.0")
-        .needs_named_profile("0"),
+        .needs_named_profile("0")
+        .needs_both_keys(),
     Family::of(
         "the AWS SDK for JavaScript v2",
         &["aws-sdk", "aws-sdk-nodejs", "aws-sdk-js"],
@@ -261,6 +272,7 @@ pub(super) const FAMILIES: [Family; 20] = [
         .profiles(&[Source::Keys, Source::Process]),
     Family::of("s3cmd", &["s3cmd"], 2, &[("0", &[NamedProfile, Keys, WebIdentity])])
         .web_identity("2.2.0")
+        .needs_both_keys()
         .profiles(KEYS)
         .config(ConfigFile::Ignored),
 ];

@@ -6,10 +6,13 @@ use super::families::Family;
 use super::families::known;
 use super::families::numbers;
 use super::mend_of_missing;
+use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN;
 use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_RELATIVE_URI;
+use crate::contract::ENV_SECRET_ACCESS_KEY;
+use crate::doctor::endpoint::is_unusable;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
@@ -17,6 +20,7 @@ use crate::doctor::finding::Severity;
 use crate::doctor::finding::Severity::Broken;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::keys::Keys;
+use crate::doctor::keys::UNSET_ONE;
 use crate::doctor::profile::Source;
 
 /// The SDK of `--sdk`, in this environment.
@@ -92,6 +96,14 @@ impl<'a> One<'a> {
     }
 
     fn keys(&self) -> Option<Finding> {
+        if self.family.needs_both_keys
+            && matches!(Keys::of(self.facts), Some(Keys::Half { missing: ENV_SECRET_ACCESS_KEY }))
+        {
+            let name = self.family.name;
+            let found =
+                format!("{name} fails: {ENV_ACCESS_KEY_ID} is set, and {ENV_SECRET_ACCESS_KEY} is not.");
+            return Some(self.finding(Broken, "StaticKeysHalf", found).mend(UNSET_ONE));
+        }
         (Keys::of(self.facts) == Some(Keys::Whole)).then(|| {
             let name = self.family.name;
             let found =
@@ -113,7 +125,16 @@ impl<'a> One<'a> {
                 (false, false) => (uri, family.full_uri),
             };
             let Some(since) = since.filter(|since| !self.knows(Some(since))) else {
-                return Some(self.takes(uri));
+                return Some(match is_unusable(self.facts) {
+                    true => {
+                        let found = format!(
+                            "This version of {} takes {uri}, and fails at what it is set to.",
+                            family.name
+                        );
+                        self.finding(Note, "ChainEndsAtEndpoint", found)
+                    }
+                    false => self.takes(uri),
+                });
             };
             let found = format!(
                 "This version of {} takes {uri}, and is too old for {what} ({since} is the first): it is refused.",

@@ -1,6 +1,8 @@
 //! What the endpoint for credentials answers with. Of the credentials themselves nothing is looked at but that they are
 //! there, whose they are, and their end.
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 
 use super::Endpoint;
@@ -30,9 +32,10 @@ pub(super) fn judged(
     endpoint: &Endpoint,
     reply: &Result<Reply, SendError>,
     secret: Option<&Secret>,
+    admin: Option<SocketAddr>,
 ) -> Finding {
     let (severity, code, found, mend) = match reply {
-        Err(error) => silence(endpoint, error),
+        Err(error) => silence(endpoint, error, admin),
         Ok(reply) => {
             let body = serde_json::from_slice(&reply.body).unwrap_or_default();
             credentials(facts, endpoint, reply.status, &body)
@@ -50,7 +53,7 @@ fn severity(endpoint: &Endpoint) -> Severity {
     if endpoint.is_needed { Broken } else { Warning }
 }
 
-fn silence(endpoint: &Endpoint, error: &SendError) -> Judged {
+fn silence(endpoint: &Endpoint, error: &SendError, admin: Option<SocketAddr>) -> Judged {
     if !endpoint.is_named {
         let found =
             format!("No sidecar answers at {}; SDKs that know web identity need none.", endpoint.address);
@@ -61,13 +64,19 @@ fn silence(endpoint: &Endpoint, error: &SendError) -> Judged {
         false => " Clients that know web identity do not ask it; JavaScript's v2 does, and older ones.",
     };
     let found = format!("The environment points here, and nobody answers: {error}.{whom}");
-    let (code, mend) = match endpoint.is_agents() {
-        true => (
+    let (code, mend) = match (endpoint.is_agents(), admin) {
+        (false, Some(admin)) => {
+            let found = format!("{found} A sidecar runs: its admin listener, {admin}, answers.");
+            let mend =
+                "Give the URL the address and the port that the sidecar's log has for endpoint container.";
+            return (severity(endpoint), "SidecarUnreachable", found, mend);
+        }
+        (true, _) => (
             "PodIdentityAgentUnreachable",
             "See whether EKS's agent runs on this node: kubectl get pods -n kube-system -l \
              app.kubernetes.io/name=eks-pod-identity-agent -o wide; add-on eks-pod-identity-agent.",
         ),
-        false => (
+        (false, None) => (
             "SidecarUnreachable",
             "See whether the sidecar's container runs (kubectl get pod, kubectl logs -c irsa-sidecar) and whether --listen or \
              --port was changed.",
