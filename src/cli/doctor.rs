@@ -29,6 +29,7 @@ use crate::doctor::Asked;
 use crate::doctor::Outcome;
 use crate::doctor::Policy;
 use crate::doctor::examine;
+use crate::doctor::process::Process;
 use crate::doctor::process::Target;
 use crate::doctor::process::User;
 use crate::file::ReadFileError;
@@ -45,7 +46,7 @@ pub struct Doctor {
     /// Whose variables are to be looked at.
     pub pid: Option<u32>,
     /// Whose variables these are already.
-    pub of_pid: Option<u32>,
+    pub of_pid: Option<Process>,
     /// Whom this process is to become before it looks at anything.
     pub as_user: Option<User>,
     pub against: Option<u32>,
@@ -88,7 +89,7 @@ pub(super) fn arguments() -> Vec<Arg> {
 /// For this program alone, which starts itself again with them.
 pub(super) fn hidden_arguments() -> [Arg; 2] {
     [
-        Arg::new(OF_PID).long(OF_PID).value_parser(value_parser!(u32)).hide(true),
+        Arg::new(OF_PID).long(OF_PID).value_parser(value_parser!(Process)).hide(true),
         Arg::new(AS_USER).long(AS_USER).value_parser(value_parser!(User)).hide(true),
     ]
 }
@@ -126,20 +127,22 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
             return exit::USAGE;
         }
     };
-    let is_below_root = match of_pid.map(|pid| enter(pid, as_user.as_ref()).map_err(|why| (pid, why))) {
-        None => false,
-        Some(Ok(is_elsewhere)) => is_elsewhere && as_user.is_none(),
-        Some(Err((pid, why))) => {
-            say(
-                &mut io::stderr().lock(),
-                &format!("error: --pid {pid}: it cannot be looked at as itself: {why}"),
-            );
+    let target = match of_pid.map(|process| enter(process, as_user.as_ref(), offline)).transpose() {
+        Ok(target) => target,
+        Err(why) => {
+            say(&mut io::stderr().lock(), &format!("error: --pid: it cannot be looked at as itself: {why}"));
             return exit::USAGE;
         }
     };
+    let is_below_root = target.as_ref().is_some_and(Target::is_elsewhere) && as_user.is_none();
     let roles = parse_roles(&flags, strings).map(|((roles, name, _), warnings)| ((roles, name), warnings));
     let chosen = roles.as_ref().ok().map(|(chosen, _)| chosen.clone());
     let has_roles_file = flags.names(&ROLES_FILE) || strings.var(ENV_ROLES_FILE).ok().flatten().is_some();
+    if is_below_root && has_roles_file {
+        let why = "the paths in its roles file can be followed by root alone, or in its container";
+        say(&mut io::stderr().lock(), &format!("error: --pid: {why}"));
+        return exit::USAGE;
+    }
     let asked = Asked {
         roles,
         has_roles_file,
@@ -148,8 +151,9 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
         fetch_trust_policy,
         sdk,
         against,
-        pid: of_pid,
+        pid: of_pid.map(|process| process.pid),
         is_below_root,
+        mounts: target.map(|target| target.mounts),
     };
     let obtained = async || {
         let Some((roles, name)) = chosen else { return Outcome::NotTried };
@@ -177,13 +181,17 @@ pub fn run(doctor: Doctor, strings: &dyn Strings, clock: &Clock) -> u8 {
     report.exit_status()
 }
 
-/// Becomes like the process whose variables these are. Tells whether it is elsewhere.
-fn enter(pid: u32, user: Option<&User>) -> Result<bool, String> {
-    let target = Target::of(pid).map_err(|error| error.to_string())?;
+/// Becomes like the process whose variables these are.
+fn enter(process: Process, user: Option<&User>, offline: bool) -> Result<Target, String> {
+    let target = Target::of(process.pid).map_err(|error| error.to_string())?;
+    // What was decided on the first look must hold: with another root, a name would be looked up by libraries in it.
+    if target.process != process || (target.is_elsewhere() && !offline) {
+        return Err("it has changed meanwhile".to_owned());
+    }
     target.become_like(user).map_err(|error| {
-        format!("{error}. As root it takes the capabilities SYS_CHROOT, SETUID, SETGID and SYS_PTRACE")
+        format!("{error}. It takes root, with the capabilities SYS_CHROOT, SETUID, SETGID and SYS_PTRACE")
     })?;
-    Ok(target.is_elsewhere())
+    Ok(target)
 }
 
 /// Starts this program again with that process's variables, to become its user: whatever reads the environment, the AWS SDK
@@ -214,7 +222,7 @@ fn become_like(pid: u32, doctor: &Doctor, strings: &dyn Strings) -> String {
         .envs(own)
         .arg("doctor")
         .args(doctor.flags.arguments());
-    command.arg(format!("--{OF_PID}={pid}"));
+    command.arg(format!("--{OF_PID}={}", target.process));
     command.args(user.map(|user| format!("--{AS_USER}={user}")));
     if let Some(path) = &doctor.trust_policy {
         command.arg("--trust-policy").arg(path);

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::io::IsTerminal;
 
+use rustix::system::uname;
 use thiserror::Error;
 
 use crate::contract::ENV_HOSTNAME;
@@ -63,7 +63,7 @@ impl Strings for Environment {
 
     /// A container runtime sets `HOSTNAME`; a shell often has it without exporting it.
     fn host_name(&self) -> Option<String> {
-        let from_kernel = || fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let from_kernel = || uname().nodename().to_str().ok().map(str::to_owned);
         let name =
             self.var(ENV_HOSTNAME).ok().flatten().filter(|name| !name.is_empty()).or_else(from_kernel)?;
         Some(name.trim().to_owned())

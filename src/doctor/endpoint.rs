@@ -50,6 +50,11 @@ pub(super) fn is_local(ip: IpAddr) -> bool {
     ip.is_loopback() || CONTAINER_ADDRESSES.contains(&ip)
 }
 
+/// A query may hold what is not to be shown.
+pub(super) fn without_query(uri: &str) -> &str {
+    uri.split('?').next().unwrap_or_default()
+}
+
 /// The same address, where there is one that SDKs take.
 fn as_it_should_be(uri: &str) -> String {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
@@ -72,7 +77,7 @@ fn uri(facts: &Facts<'_>) -> Option<Finding> {
         Some(finding.mend(format!("Write it as {}, with the sidecar's own port.", as_it_should_be(&uri))))
     };
     // It may hold what is not to be shown.
-    let shown = if uri.contains('@') { "(not shown)".to_owned() } else { quoted(&uri) };
+    let shown = if uri.contains('@') { "(not shown)".to_owned() } else { quoted(without_query(&uri)) };
     let unusable = |why: &str| {
         let found = format!("{ENV_CONTAINER_CREDENTIALS_FULL_URI} is {shown}: {why}. SDKs fail at it.");
         finding(Broken, "EndpointUriUnusable", found)

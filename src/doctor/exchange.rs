@@ -3,6 +3,7 @@
 //! AWS answers alike to a role that is not there, a path that is missing, a trust policy that does not match and an
 //! organization's policy that forbids it: no one of them is ever told as certain.
 
+use crate::doctor::endpoint::without_query;
 use crate::doctor::exchange::causes::besides;
 use crate::doctor::exchange::causes::causes;
 use crate::doctor::exchange::causes::denied_in_chain;
@@ -58,7 +59,7 @@ fn looked_at(facts: &Facts<'_>) -> String {
     let call = if role.is_some_and(|role| role.from().is_some()) { "AssumeRole" } else { LOOKED_AT };
     match (role.and_then(|role| role.arn()), facts.pod_identity()) {
         (Some(arn), None) => format!("{call} of {arn}"),
-        (_, Some(pod_identity)) => pod_identity.endpoint.to_string(),
+        (_, Some(pod_identity)) => without_query(&pod_identity.endpoint.to_string()).to_owned(),
         (None, None) => call.to_owned(),
     }
 }

@@ -56,6 +56,8 @@ pub struct Asked {
     pub pid: Option<u32>,
     /// Whether its paths are looked at from its root, which is not ours.
     pub is_below_root: bool,
+    /// Of that process, as they were before it was become like.
+    pub mounts: Option<String>,
 }
 
 /// A trust policy, and where it is from.
@@ -98,7 +100,8 @@ impl<'a> Facts<'a> {
         let ca_bundle = asked.roles.as_ref().ok().and_then(|((roles, _), _)| roles.ca_bundle.clone());
         let sts = Sts::resolve(ca_bundle, clock.clone()).await;
         let pid = asked.against.unwrap_or(FIRST);
-        let is_other = pid != std::process::id() && asked.pid != Some(pid);
+        // With another process's variables there is nothing that they could have been taken from.
+        let is_other = pid != std::process::id() && asked.pid.is_none();
         // Where there is no such process, or its environment is nobody else's business, there is nothing to compare with.
         let other = is_other.then(|| environment_of(pid).ok()).flatten();
         let other = other.map(|variables| {

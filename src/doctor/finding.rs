@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::doctor::text::without_labels;
 use crate::doctor::text::wrapped;
 use crate::harmless::harmless;
 use crate::trust_policy::Verdict;
@@ -140,8 +141,7 @@ impl Finding {
 
     /// As paragraphs of this width; the first line is the finding's own.
     pub(super) fn lines(&self, width: usize) -> Vec<String> {
-        // Indented, no words of others' can pass for the line of a mend.
-        let mut lines = wrapped(&self.found, width, "", "  ");
+        let mut lines = wrapped(&without_labels(&self.found), width, "", "  ");
         if let Some(policy) = &self.trust_policy {
             lines.extend(super::trust::lines(policy, width));
         }
@@ -152,10 +152,11 @@ impl Finding {
         for (index, cause) in self.causes.iter().take(told).enumerate() {
             let number = if told == 1 { String::new() } else { format!("{}. ", index + 1) };
             let indent = " ".repeat(number.len());
+            let what = format!("{} [{}]", without_labels(&cause.what), cause.code);
+            lines.extend(wrapped(&what, width, &number, &format!("{indent}  ")));
             let mut put = |text: &str, first: &str| {
                 lines.extend(wrapped(text, width, first, &" ".repeat(first.len())));
             };
-            put(&format!("{} [{}]", cause.what, cause.code), &number);
             put(&cause.mend, &format!("{indent}mend: "));
             if !cause.told_apart_by.is_empty() {
                 put(&cause.told_apart_by, &format!("{indent}to check: "));

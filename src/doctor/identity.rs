@@ -41,7 +41,7 @@ fn known(facts: &Facts<'_>, credentials: &Credentials, arn: &str) -> Finding {
     let until = rfc3339(credentials.expires_at);
     let wanted = facts.role().and_then(|role| role.arn());
     match wanted.filter(|wanted| !is_session_of(arn, wanted)) {
-        None => Check::Identity.fine(LOOKED_AT, format!("{arn}, until {until}.")),
+        None => Check::Identity.fine(LOOKED_AT, format!("They are those of {arn}, until {until}.")),
         Some(wanted) => {
             let found = format!(
                 "The credentials are those of {arn}, which is no session of {wanted}: {}.",

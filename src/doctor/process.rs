@@ -16,14 +16,21 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::ffi::OsString;
+use std::fmt;
+use std::fmt::Display;
 use std::fs;
 use std::io;
+use std::num::ParseIntError;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::str::FromStr;
 
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
 use rustix::process::chdir;
 use rustix::process::chroot;
+use rustix::process::fchdir;
 use rustix::process::getuid;
 use rustix::thread::CapabilitySet;
 
@@ -35,20 +42,32 @@ mod user;
 
 pub use user::User;
 
+/// One process and no other that comes to have its number. Written as `PID:STARTED`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Process {
+    pub pid: u32,
+    started: u64,
+}
+
 /// What a process is looked at as.
 #[allow(missing_debug_implementations)] // what variables hold may be secret
 pub struct Target {
     pub variables: Vec<(OsString, OsString)>,
-    pid: u32,
+    pub process: Process,
+    /// Its `mountinfo`, which tells a volume from a copy of one.
+    pub mounts: String,
     user: User,
     /// The rights that it has beside its user's.
     capabilities: CapabilitySet,
     /// Whether its files, or its network, are others than ours.
     is_elsewhere: bool,
+    /// Whether it has another root among our mounts (chroot(2)), out of which a relative link may lead.
+    is_below_ours: bool,
 }
 
 const MAX_ENVIRONMENT: usize = 2 * 1024 * 1024;
 const MAX_STATUS: usize = 64 * 1024;
+const MAX_MOUNTS: usize = 4 * 1024 * 1024;
 const MAX_AUXILIARY: usize = 64 * 1024;
 /// getauxval(3): whether the program was started with more rights than whoever started it had.
 const AT_SECURE: usize = 23;
@@ -75,16 +94,32 @@ pub(super) fn environment_of(pid: u32) -> Result<Vec<(OsString, OsString)>, Read
         let text = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
         Some((text(&pair[..at]), text(&pair[at + 1..])))
     };
-    Ok(bytes.split(|byte| *byte == 0).filter_map(pair).collect())
+    // Of two, getenv(3) gives the first.
+    let mut names = BTreeSet::new();
+    let pairs = bytes.split(|byte| *byte == 0).filter_map(pair);
+    Ok(pairs.filter(|(name, _)| names.insert(name.clone())).collect())
+}
+
+impl Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.pid, self.started)
+    }
+}
+
+impl FromStr for Process {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        let (pid, started) = text.split_once(':').unwrap_or((text, ""));
+        Ok(Self { pid: pid.parse()?, started: started.parse()? })
+    }
 }
 
 impl Target {
     pub fn of(pid: u32) -> Result<Self, ReadFileError> {
         let all = environment_of(pid)?;
-        let mut names = BTreeSet::new();
         let mut variables = all.clone();
-        // Of two, getenv(3) gives the first.
-        variables.retain(|(name, _)| is_taken(name) && names.insert(name.clone()));
+        variables.retain(|(name, _)| is_taken(name));
         let status = read_bounded(Path::new(&format!("/proc/{pid}/status")), MAX_STATUS)?;
         let status = String::from_utf8_lossy(&status).into_owned();
         let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
@@ -100,8 +135,12 @@ impl Target {
         // Those of another user namespace are worth nothing in this one.
         let effective = u64::from_str_radix(field("CapEff:").trim(), 16).unwrap_or_default();
         let effective = if shares(pid, "user") { effective } else { 0 };
-        let is_elsewhere =
-            !["mnt", "net", "user"].iter().all(|kind| shares(pid, kind)) || !has_our_root(pid)?;
+        let has_our_root = has_our_root(pid)?;
+        let is_elsewhere = !["mnt", "net", "user"].iter().all(|kind| shares(pid, kind)) || !has_our_root;
+        let is_below_ours = shares(pid, "mnt") && !has_our_root;
+        let mounts = read_bounded(Path::new(&format!("/proc/{pid}/mountinfo")), MAX_MOUNTS)?;
+        let mounts = String::from_utf8_lossy(&mounts).into_owned();
+        let process = Process { pid, started: start_of(pid)? };
         if has_grown(pid)? {
             return Err(ReadFileError::Unreadable(io::ErrorKind::PermissionDenied));
         }
@@ -110,7 +149,7 @@ impl Target {
             return Err(ReadFileError::Unreadable(io::ErrorKind::Interrupted));
         }
         let capabilities = CapabilitySet::from_bits_retain(effective);
-        Ok(Self { variables, pid, user, capabilities, is_elsewhere })
+        Ok(Self { variables, process, mounts, user, capabilities, is_elsewhere, is_below_ours })
     }
 
     /// In another container, or with another network: nothing is asked for it.
@@ -132,32 +171,50 @@ impl Target {
     /// The variables as they are read from here, where it is root that looks, or somebody who cannot change its root.
     pub fn variables_from_here(&self) -> Vec<(OsString, OsString)> {
         let is_mapped = self.is_elsewhere && !getuid().is_root();
-        if is_mapped { paths::from_here(self.pid, &self.variables) } else { self.variables.clone() }
+        if is_mapped { paths::from_here(self.process.pid, &self.variables) } else { self.variables.clone() }
     }
 
     /// Goes where the process is: its root and its directory, and, for root, its user and rights. Before any other thread is
     /// started. `user` is who it was a moment ago.
     pub fn become_like(&self, user: Option<&User>) -> io::Result<()> {
-        let root = format!("/proc/{}/root", self.pid);
+        let pid = self.process.pid;
+        // Held, so that it is this process's and no other's of the same number.
+        let place = if self.is_elsewhere { "root" } else { "cwd" };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(format!("/proc/{pid}/{place}"), flags, Mode::empty())?;
+        let below_root = paths::directory_in_root(pid);
+        if start_of(pid).ok() != Some(self.process.started) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let Some(user) = user else {
             // Where it has another root, paths are relative to that ([`paths`]).
-            return Ok(chdir(if self.is_elsewhere { root } else { format!("/proc/{}/cwd", self.pid) })?);
+            return if self.is_below_ours {
+                Err(io::ErrorKind::PermissionDenied.into())
+            } else {
+                Ok(fchdir(directory)?)
+            };
         };
         if *user != self.user {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        match self.is_elsewhere {
-            true => {
-                let directory = paths::directory_in_root(self.pid);
-                chroot(root)?;
-                chdir("/")?;
-                // Its directory may be gone, or outside of its root: then it is the root.
-                let _ = directory.map(chdir);
-            }
-            false => chdir(format!("/proc/{}/cwd", self.pid))?,
+        fchdir(directory)?;
+        if self.is_elsewhere {
+            chroot(".")?;
+            // Its directory may be gone, or outside of its root: then it is the root.
+            let _ = below_root.map(chdir);
         }
         user.take_on(self.capabilities)
     }
+}
+
+/// In ticks since the machine was (proc_pid_stat(5)).
+fn start_of(pid: u32) -> Result<u64, ReadFileError> {
+    let stat = read_bounded(Path::new(&format!("/proc/{pid}/stat")), MAX_STATUS)?;
+    let stat = String::from_utf8_lossy(&stat).into_owned();
+    // Behind the program's name, which may hold anything, the third field and those after it.
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let started = after_name.split_whitespace().nth(19).and_then(|started| started.parse().ok());
+    started.ok_or(ReadFileError::Unreadable(io::ErrorKind::InvalidData))
 }
 
 /// Whether it is in the namespace of this kind that we are in.

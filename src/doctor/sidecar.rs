@@ -37,6 +37,7 @@ use crate::contract::PATH_CREDENTIALS;
 use crate::contract::PATH_METRICS;
 use crate::contract::PATH_STATUS;
 use crate::doctor::endpoint::is_local;
+use crate::doctor::endpoint::without_query;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
@@ -95,9 +96,7 @@ pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
 impl Endpoint {
     fn of(facts: &Facts<'_>) -> Result<Self, Box<Finding>> {
         let at = |address: SocketAddr, path: &str, is_named: bool| {
-            // A query may hold what is not to be shown.
-            let shown = path.split('?').next().unwrap_or_default();
-            let (path, shown) = (path.to_owned(), format!("http://{address}{shown}"));
+            let (path, shown) = (path.to_owned(), format!("http://{address}{}", without_query(path)));
             let is_needed = is_named && !facts.names_web_identity();
             Ok(Self { address, path, shown, is_named, is_needed })
         };

@@ -115,6 +115,19 @@ fn columns(c: char) -> usize {
     if c < '\u{1100}' { 1 } else { 2 }
 }
 
+/// Foreign words, at whatever column they come to stand, that cannot pass for the beginning of a mend.
+pub(super) fn without_labels(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let mut text = text.to_owned();
+    for label in ["mend:", "to check:"] {
+        for (at, _) in lower.match_indices(label) {
+            let colon = at + label.len() - 1;
+            text.replace_range(colon..=colon, ";");
+        }
+    }
+    text
+}
+
 /// Words put into lines of this width; one that is longer is broken where it must be.
 pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
     let text = harmless(text);
@@ -164,6 +177,11 @@ mod tests {
         assert_eq!(wrapped("arn:aws:iam::role/abc", 16, "", ""), ["arn:aws:iam::", "role/abc"]);
         assert_eq!(wrapped("漢漢漢 x", 4, "", ""), ["漢漢", "漢 x"]);
         assert_eq!(wrapped("", 4, "", ""), [""]);
+    }
+
+    #[test]
+    fn an_answer_cannot_pass_for_a_mend() {
+        assert_eq!(without_labels("mend: x, MEND: y (to check: z): ä"), "mend; x, MEND; y (to check; z): ä");
     }
 
     #[test]

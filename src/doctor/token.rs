@@ -58,7 +58,7 @@ pub(super) fn check(facts: &Facts<'_>, sts_time: Option<SystemTime>) -> Vec<Find
 fn who(claims: &Claims, now: SystemTime) -> String {
     let subject = match claims.service_account() {
         Some((namespace, name)) => format!("ServiceAccount {name} in namespace {namespace}"),
-        None => claims.subject().unwrap_or("nobody named").to_owned(),
+        None => format!("Of {}", claims.subject().unwrap_or("nobody named")),
     };
     let audiences = claims.audiences();
     let audiences = if audiences.is_empty() { "nobody".to_owned() } else { audiences.join(" and ") };

@@ -221,6 +221,15 @@ async fn looks_with_the_variables_and_the_files_of_another_process() {
     assert_eq!(status, 0, "{output}");
     assert!(output.contains("nothing is asked") && output.contains("/var/run/own/token"), "{output}");
     assert!(output.contains("ServiceAccount legacy-app in namespace"), "{output}");
+    // Whoever goes elsewhere between the first look and the second takes no name to be looked up by libraries of its own.
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    let started = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().to_owned();
+    let second = ["doctor", &format!("--of-pid={id}:{started}"), "--as-user=0:0:"];
+    let (status, output) = run(&second, []).await;
+    assert!(status == 64 && output.contains("it has changed meanwhile"), "{output}");
+    let (status, output) =
+        run(&["doctor", "--offline", &format!("--of-pid={id}:1"), "--as-user=0:0:"], []).await;
+    assert!(status == 64 && output.contains("it has changed meanwhile"), "{output}");
 }
 
 /// A path without a root begins where the process is, and not where root is that looks at it; nor has root more rights there.

@@ -47,9 +47,9 @@ const OF_KUBELET: &str = "kubernetes.io~projected";
 
 impl Place {
     pub(in crate::doctor) fn of(facts: &Facts<'_>, path: &Path) -> Self {
-        let pid = facts.asked.pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
-        let mounts = read_bounded(Path::new(&format!("/proc/{pid}/mountinfo")), MAX_MOUNTS);
-        let mounts = String::from_utf8_lossy(&mounts.unwrap_or_default()).into_owned();
+        let own = || read_bounded(Path::new("/proc/self/mountinfo"), MAX_MOUNTS).unwrap_or_default();
+        let mounts = facts.asked.mounts.clone();
+        let mounts = mounts.unwrap_or_else(|| String::from_utf8_lossy(&own()).into_owned());
         match volume(path).map(fs::metadata) {
             Some(Ok(metadata)) => Self::of_volume(&mounts, metadata.dev()),
             Some(Err(_)) => Self::Projected,
