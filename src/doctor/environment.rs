@@ -49,6 +49,8 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     let told = facts.asked.roles.as_ref().map(|(_, warnings)| warnings.clone()).unwrap_or_default();
     // It is told as what it does to the application.
     let told = told.into_iter().filter(|warning| warning.code != STATIC_KEYS_IGNORED);
+    // Looked at from another root, every path of the process is made relative.
+    let told = told.filter(|warning| !facts.asked.is_below_root || warning.code != "TokenFileRelative");
     let of_profile = facts.sts.as_ref().ok().filter(|_| facts.asks_sts()).and_then(Sts::warning);
     findings.extend(
         told.chain(of_profile)

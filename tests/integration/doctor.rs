@@ -215,8 +215,9 @@ async fn looks_with_the_variables_and_the_files_of_another_process() {
     env.insert("AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(), "/var/run/own/token".to_owned());
     env.insert("PATH".to_owned(), "/usr/bin:/bin".to_owned());
     let elsewhere = Process::start("/usr/bin/unshare", &["--mount", "/bin/sh", "-c", &script], env).unwrap();
-    elsewhere.line_with("up").await.unwrap();
-    let id = elsewhere.id().unwrap().to_string();
+    let id = elsewhere.id().unwrap();
+    elsewhere.until("its command", |_| runs_sleep(id).then_some(())).await.unwrap();
+    let id = id.to_string();
     let (status, output) = run(&["doctor", "--json", "--pid", &id], []).await;
     assert_eq!(status, 0, "{output}");
     assert!(output.contains("nothing is asked") && output.contains("/var/run/own/token"), "{output}");
@@ -247,7 +248,7 @@ async fn root_reads_what_the_process_could_read_and_no_more() {
     let there = Process::start("/bin/sh", &["-c", &script], with_token("token")).unwrap();
     let id = there.id().unwrap();
     let is_there = || fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|cwd| cwd == directory);
-    there.until("its directory", |_| is_there().then_some(())).await.unwrap();
+    there.until("its directory", |_| (is_there() && runs_sleep(id)).then_some(())).await.unwrap();
     let (status, output) = run(&["doctor", "--pid", &id.to_string()], []).await;
     // A relative path is warned of.
     assert_eq!((status, asked()), (1, 1), "{output}");
@@ -255,7 +256,7 @@ async fn root_reads_what_the_process_could_read_and_no_more() {
     let there = Process::start("/bin/sh", &["-c", &script], with_token("Cargo.toml")).unwrap();
     let id = there.id().unwrap();
     let is_there = || fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|cwd| cwd == directory);
-    there.until("its directory", |_| is_there().then_some(())).await.unwrap();
+    there.until("its directory", |_| (is_there() && runs_sleep(id)).then_some(())).await.unwrap();
     let (_, output) = run(&["doctor", "--pid", &id.to_string()], []).await;
     assert!(output.contains("there is no such file"), "{output}");
     if !can_run("root and setpriv(1)", &["setpriv", "--reuid=65534", "--clear-groups", "true"]) {
@@ -271,12 +272,17 @@ async fn root_reads_what_the_process_could_read_and_no_more() {
     let id = weak.id().unwrap();
     let is_weak =
         || fs::read_to_string(format!("/proc/{id}/status")).unwrap().contains("CapEff:\t0000000000000000");
-    weak.until("its rights", |_| is_weak().then_some(())).await.unwrap();
+    weak.until("its rights", |_| (is_weak() && runs_sleep(id)).then_some(())).await.unwrap();
     let (status, output) = run(&["doctor", "--pid", &id.to_string()], []).await;
     assert_eq!(status, 2, "{output}");
     let words: Vec<&str> = output.split_whitespace().collect();
     assert!(words.join(" ").contains("it may not read it"), "{output}");
     assert_eq!(asked(), 1);
+}
+
+/// Whether what it was started for has begun: before, its user and its directory may still change.
+fn runs_sleep(id: u32) -> bool {
+    fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|name| name == "sleep\n")
 }
 
 /// Whoever can choose a process's variables must gain nothing from root's looking at it.
@@ -296,7 +302,7 @@ async fn root_becomes_the_user_of_the_process_that_it_looks_at() {
     let theirs = Process::start("/usr/bin/setpriv", &arguments, env).unwrap();
     let id = theirs.id().unwrap();
     let is_theirs = || fs::read_to_string(format!("/proc/{id}/status")).unwrap().contains("Uid:\t65534");
-    wait::until("it is theirs", async || is_theirs()).await;
+    wait::until("it is theirs", async || is_theirs() && runs_sleep(id)).await;
     let (status, output) = run(&["doctor", "--pid", &id.to_string()], []).await;
     assert_eq!(status, 2, "{output}");
     let words: Vec<&str> = output.split_whitespace().collect();
@@ -318,7 +324,7 @@ async fn whoever_is_looked_at_cannot_seize_the_one_who_looks() {
     let id = theirs.id().unwrap();
     let is_theirs =
         |id: u32| fs::read_to_string(format!("/proc/{id}/status")).unwrap().contains("Uid:\t65534");
-    theirs.until("its user", |_| is_theirs(id).then_some(())).await.unwrap();
+    theirs.until("its user", |_| (is_theirs(id) && runs_sleep(id)).then_some(())).await.unwrap();
     let doctor = Process::start(BINARY, &["doctor", "--pid", &id.to_string()], [("PATH", "/bin")]).unwrap();
     let own = doctor.id().unwrap();
     doctor.until("the change of user", |_| is_theirs(own).then_some(())).await.unwrap();

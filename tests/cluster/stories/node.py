@@ -21,6 +21,7 @@ def story(world):
     chart(world)
     starts_after_its_credentials(world)
     doctor(world)
+    debug(world)
     imds(world)
     job(world)
     deletion(world)
@@ -106,6 +107,43 @@ def doctor(world):
     assert fine >= {"environment", "token-file", "token", "network", "exchange", "identity", "sidecar"}, found.stdout
     assert "in a projected volume" in found.stdout and ":assumed-role/app/shop-legacy" in found.stdout, found.stdout
     world.say(f"doctor, by kubectl exec in the sidecar's container, finds fine: {', '.join(sorted(fine))}")
+
+
+def debug(world):
+    """Beside an application that has no sidecar, by `kubectl debug`: as root, who takes on the process's root and user, and as
+    that user, who cannot."""
+    cluster = world.cluster
+    token = {"serviceAccountToken": {"audience": "sts.amazonaws.com", "expirationSeconds": 3600, "path": "token"}}
+    plain = pod("plain", ["-sts", world.sts["sts"], "-every", "5s"], volumes=[{"name": "aws-iam-token", "projected": {"sources": [token]}}])
+    del plain["metadata"]["labels"]
+    directory = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+    plain["spec"]["securityContext"] = {"fsGroup": 1000}
+    plain["spec"]["containers"][0] |= {
+        "volumeMounts": [{"name": "aws-iam-token", "mountPath": directory, "readOnly": True}],
+        "env": [{"name": name, "value": value} for name, value in (
+            ("AWS_ROLE_ARN", ROLE), ("AWS_REGION", REGION), ("AWS_WEB_IDENTITY_TOKEN_FILE", f"{directory}/token"))],
+    }
+    cluster.apply(plain)
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/plain", "-n", NAMESPACE, "--timeout=60s")
+    for who, context in (("root", {"runAsUser": 0, "runAsNonRoot": False}), ("user", {"runAsUser": 1000})):
+        custom = world.directory / f"{who}.json"
+        custom.write_text(json.dumps({"securityContext": context}))
+        cluster.kubectl(
+            "debug", "plain", "-n", NAMESPACE, "--profile=general", f"--custom={custom}", f"--image={SIDECAR}", "--target=app",
+            f"--container=by-{who}", "--", "/irsa-sidecar", "doctor", "--json", "--pid", "1")
+
+        def ended():
+            found = [c for c in status(world, "plain").get("ephemeralContainerStatuses", ()) if c["name"] == f"by-{who}"]
+            return found and found[0]["state"].get("terminated")
+
+        end = world.children.wait_until(f"doctor to end, by {who}", ended)
+        output = logs(world, "plain", f"by-{who}")
+        assert end["exitCode"] == 0, output
+        report = json.loads(output[output.index("{"):])
+        fine = {check["check"] for check in report["checks"] if check["severity"] == "fine"}
+        assert fine == {"environment", "token-file", "token"} and report["offline"], output
+        assert "in a projected volume" in output and "ServiceAccount legacy in namespace" in output and "group 1000" in output, output
+    world.say("doctor --pid 1, by kubectl debug as root and as the application's user, finds the application's token in its volume")
 
 
 def imds(world):
