@@ -16,12 +16,13 @@ use aws_types::os_shim_internal::Fs;
 
 use crate::config::env::Strings;
 use crate::config::quoted;
-use crate::contract::ENV_CONFIG_FILE;
-use crate::contract::ENV_CREDENTIALS_FILES;
 use crate::contract::ENV_DEFAULT_PROFILE;
-use crate::contract::ENV_HOME;
 use crate::contract::ENV_PROFILE;
 use crate::file::read_bounded;
+use crate::sts::client::profile_files::CONFIG;
+use crate::sts::client::profile_files::CREDENTIALS;
+use crate::sts::client::profile_files::MAX_BYTES;
+use crate::sts::client::profile_files::place;
 
 /// The selected profile.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,7 +55,6 @@ pub(super) enum Source {
     Sso,
 }
 
-const MAX_BYTES: usize = 1024 * 1024;
 const DEFAULT: &str = "default";
 
 impl Profile {
@@ -62,20 +62,12 @@ impl Profile {
         let set = |name: &str| strings.var(name).ok().flatten().filter(|value| !value.is_empty());
         let named_by = [ENV_PROFILE, ENV_DEFAULT_PROFILE].into_iter().find(|name| set(name).is_some());
         let name = named_by.and_then(set).unwrap_or_else(|| DEFAULT.to_owned());
-        let home = set(ENV_HOME).map(PathBuf::from);
-        let place = |variable: &str, usual: &str| match set(variable) {
-            None => Some(home.as_ref()?.join(".aws").join(usual)),
-            Some(path) => match (path.strip_prefix("~/"), &home) {
-                (Some(rest), Some(home)) => Some(home.join(rest)),
-                _ => Some(PathBuf::from(path)),
-            },
-        };
         let mut profile = Self { name, named_by, exists: false, source: None };
-        for (kind, path) in [
-            (EnvConfigFileKind::Credentials, place(ENV_CREDENTIALS_FILES[0], "credentials")),
-            (EnvConfigFileKind::Config, place(ENV_CONFIG_FILE, "config")),
-        ] {
-            let Some(path) = path else { continue };
+        for (kind, (variable, usual)) in
+            [(EnvConfigFileKind::Credentials, CREDENTIALS), (EnvConfigFileKind::Config, CONFIG)]
+        {
+            let Some((path, _)) = place(strings, variable, usual) else { continue };
+            let path = PathBuf::from(path);
             let Some(sections) = sections(kind, &path).await else { continue };
             let Some(section) = sections.get_profile(&profile.name) else { continue };
             profile.exists = true;

@@ -50,7 +50,7 @@ mod heard;
 mod iam;
 mod longest;
 mod look;
-mod profile_files;
+pub(crate) mod profile_files;
 mod signed;
 mod web_identity;
 

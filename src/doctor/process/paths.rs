@@ -9,24 +9,31 @@ use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::contract::ENV_CA_BUNDLE;
+use crate::contract::ENV_CONFIG_FILE;
+use crate::contract::ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE;
+use crate::contract::ENV_CREDENTIALS_FILES;
+use crate::contract::ENV_HOME;
+use crate::contract::ENV_ROLES_FILE;
+use crate::contract::ENV_WEB_IDENTITY_TOKEN_FILE;
+
 /// Variables that are paths.
 const PATHS: [&str; 7] = [
-    "AWS_CA_BUNDLE",
-    "AWS_CONFIG_FILE",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    HOME,
-    "IRSA_SIDECAR_ROLES_FILE",
+    ENV_CA_BUNDLE,
+    ENV_CONFIG_FILE,
+    ENV_CONTAINER_AUTHORIZATION_TOKEN_FILE,
+    ENV_CREDENTIALS_FILES[0],
+    ENV_WEB_IDENTITY_TOKEN_FILE,
+    ENV_HOME,
+    ENV_ROLES_FILE,
 ];
-const HOME: &str = "HOME";
 /// As the kernel has it (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 pub(super) fn from_here(pid: u32, variables: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
     let root = PathBuf::from(format!("/proc/{pid}/root"));
     let directory = directory_in_root(pid).unwrap_or_else(|| PathBuf::from("/"));
-    let home = variables.iter().find(|(name, _)| name == HOME).map(|(_, home)| PathBuf::from(home));
+    let home = variables.iter().find(|(name, _)| name == ENV_HOME).map(|(_, home)| PathBuf::from(home));
     let seen = |(name, value): &(OsString, OsString)| {
         let is_path = PATHS.iter().any(|path| name == *path) && !value.is_empty();
         let value = if is_path { in_root(&root, &directory, home.as_deref(), value) } else { value.clone() };

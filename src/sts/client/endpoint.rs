@@ -293,7 +293,7 @@ fn is_legacy(sdk: &SdkConfig) -> Result<bool, ResolveError> {
 }
 
 /// An empty variable counts as unset, as in the other SDKs.
-pub(super) fn variable(name: &str) -> Option<String> {
+fn variable(name: &str) -> Option<String> {
     Environment.var(name).ok().flatten().filter(|value| !value.is_empty())
 }
 
