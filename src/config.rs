@@ -43,6 +43,7 @@ mod yaml;
 pub use authorization::Authorization;
 pub use authorization::AuthorizationFile;
 pub(crate) use aws::STATIC_KEYS_IGNORED;
+pub(crate) use aws::TOKEN_FILE_RELATIVE;
 pub(crate) use duration::check_session_duration;
 pub(crate) use endpoint::in_clear;
 pub use exec::Exec;

@@ -215,6 +215,8 @@ pub const KUBERNETES_TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/servicea
 pub const ENV_KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
 /// What SDKs ask in place of IMDS's own address.
 pub const ENV_EC2_METADATA_SERVICE_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+/// `IPv4` or `IPv6`: which of IMDS's own addresses SDKs ask.
+pub const ENV_EC2_METADATA_SERVICE_ENDPOINT_MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
 
 // ---- Injection: what a pod and its ServiceAccount say ----
 

@@ -42,6 +42,7 @@ mod issuer;
 mod keys;
 mod network;
 mod node;
+mod partitions;
 pub mod process;
 mod profile;
 mod sdk;

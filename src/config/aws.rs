@@ -45,6 +45,8 @@ use crate::contract::ENV_SESSION_TOKEN;
 
 /// The code of keys in the environment, which are not used here.
 pub(crate) const STATIC_KEYS_IGNORED: &str = "StaticKeysIgnored";
+/// The code of a path that goes from wherever the program is started.
+pub(crate) const TOKEN_FILE_RELATIVE: &str = "TokenFileRelative";
 const STATIC_KEYS: [&str; 3] = [ENV_ACCESS_KEY_ID, ENV_SECRET_ACCESS_KEY, ENV_SESSION_TOKEN];
 
 /// What is left of a session at the refresh, at the least, below which these clients fetch again and again.
@@ -244,7 +246,7 @@ fn given_token_file(parser: &mut Parser<'_>, given: &Given) -> Option<PathBuf> {
             WEB_IDENTITY_TOKEN_FILE.variable,
             quoted(&given.value)
         );
-        parser.warn("TokenFileRelative", message);
+        parser.warn(TOKEN_FILE_RELATIVE, message);
     }
     Some(path)
 }

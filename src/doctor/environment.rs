@@ -1,6 +1,7 @@
 //! The variables: which are set, who set them, what they shadow.
 
 use crate::config::STATIC_KEYS_IGNORED;
+use crate::config::TOKEN_FILE_RELATIVE;
 use crate::config::quoted;
 use crate::contract::EKS_TOKEN_FILE;
 use crate::contract::ENV_CONTAINER_CREDENTIALS_FULL_URI;
@@ -50,7 +51,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     // It is told as what it does to the application.
     let told = told.into_iter().filter(|warning| warning.code != STATIC_KEYS_IGNORED);
     // Looked at from another root, every path of the process is made relative.
-    let told = told.filter(|warning| !facts.asked.is_below_root || warning.code != "TokenFileRelative");
+    let told = told.filter(|warning| !facts.asked.is_below_root || warning.code != TOKEN_FILE_RELATIVE);
     let of_profile = facts.sts.as_ref().ok().filter(|_| facts.asks_sts()).and_then(Sts::warning);
     findings.extend(
         told.chain(of_profile)

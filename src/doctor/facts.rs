@@ -23,6 +23,7 @@ use crate::contract::ENV_EC2_METADATA_DISABLED;
 use crate::contract::ENV_ROLE_ARN;
 use crate::contract::ENV_WEB_IDENTITY_TOKEN_FILE;
 use crate::credentials::Credentials;
+use crate::doctor::partitions;
 use crate::doctor::process::environment_of;
 use crate::doctor::profile::Profile;
 use crate::doctor::sdk::is_known;
@@ -90,8 +91,6 @@ pub(super) struct Facts<'a> {
     pub(super) sts: Result<Sts, ResolveError>,
 }
 
-/// AWS's own endpoints, those in a VPC too, end so.
-const AWS_DOMAINS: [&str; 3] = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];
 /// The first process of a container.
 const FIRST: u32 = 1;
 
@@ -221,9 +220,8 @@ impl<'a> Facts<'a> {
 
     /// Whether another STS than AWS's is asked.
     pub(super) fn has_own_sts(&self) -> bool {
-        let is_awss = |host: &str| AWS_DOMAINS.iter().any(|domain| host.ends_with(domain));
         match &self.sts {
-            Ok(sts) => !Place::of(sts.endpoint()).is_some_and(|place| is_awss(&place.host)),
+            Ok(sts) => Place::of(sts.endpoint()).and_then(|place| partitions::of_host(&place.host)).is_none(),
             Err(error) => *error == ResolveError::EndpointUrl,
         }
     }

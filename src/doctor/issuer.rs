@@ -10,6 +10,7 @@ use crate::doctor::finding::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
+use crate::doctor::partitions;
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
 use crate::sts::client::CertificateFault;
@@ -113,8 +114,7 @@ fn thumbprint(issuer: &str, has_bundle: bool) -> &'static str {
     let Some(host) = issuer.strip_prefix("https://").and_then(|rest| rest.split('/').next()) else {
         return "";
     };
-    let is_eks = host.starts_with("oidc.eks.")
-        && [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|domain| host.ends_with(domain));
+    let is_eks = host.starts_with("oidc.eks.") && partitions::of_host(host).is_some();
     match (is_eks, has_bundle) {
         (true, _) => {
             " EKS's certificate is of a public authority: IAM does not look at the provider's thumbprint."

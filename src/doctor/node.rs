@@ -16,6 +16,7 @@ use crate::build_info::DOCTOR_AGENT;
 use crate::config::Place;
 use crate::contract::ENV_ACCESS_KEY_ID;
 use crate::contract::ENV_EC2_METADATA_SERVICE_ENDPOINT;
+use crate::contract::ENV_EC2_METADATA_SERVICE_ENDPOINT_MODE;
 use crate::contract::HEADER_ERROR;
 use crate::contract::HEADER_METADATA_TOKEN;
 use crate::contract::HEADER_METADATA_TOKEN_TTL;
@@ -31,7 +32,6 @@ use crate::http_once::Reply;
 use crate::http_once::SendError;
 use crate::http_once::send;
 
-const ENV_MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
 const TOKEN_PATH: &str = "/latest/api/token";
 const ROLES_PATH: &str = "/latest/meta-data/iam/security-credentials/";
 /// A session for the two questions of one check.
@@ -75,7 +75,7 @@ pub(super) async fn check(facts: &Facts<'_>) -> Vec<Finding> {
 /// SDKs ask there where they are told to, and in a pod of IPv6 alone there is no other way.
 fn is_asked_over_ipv6(facts: &Facts<'_>) -> bool {
     let is_ipv6 = |mode: String| mode.eq_ignore_ascii_case("ipv6");
-    facts.var(ENV_MODE).is_some_and(is_ipv6) || !has_route(&IMDS_ADDRESSES[0])
+    facts.var(ENV_EC2_METADATA_SERVICE_ENDPOINT_MODE).is_some_and(is_ipv6) || !has_route(&IMDS_ADDRESSES[0])
 }
 
 async fn ask(facts: &Facts<'_>, address: SocketAddr, looked_at: String) -> Finding {
