@@ -15,6 +15,7 @@ use irsa_sidecar::build_info::VERSION;
 use irsa_sidecar::cli;
 
 use crate::committed;
+use crate::sidecar::can_run;
 
 const NAME: &str = "irsa-sidecar";
 
@@ -34,6 +35,46 @@ fn nothing_hidden_is_offered() {
 
 #[test]
 fn bash_completes_every_command_flag_word_and_file() {
+    let mut cases = cases();
+    // As it is where there is no file to be named.
+    for (line, wanted) in &mut cases {
+        if let Some(begun) = line.split(' ').next_back().filter(|_| wanted.is_empty()) {
+            wanted.insert(begun.to_owned());
+        }
+    }
+    cases.push((format!("{NAME} exec --wait 1m -- basenam"), ["basename".to_owned()].into()));
+    hold(&cases, &completed_by_bash(&lines(&cases)));
+}
+
+#[test]
+fn fish_completes_every_command_flag_word_and_file() {
+    if !can_run("fish", &["fish", "--version"]) {
+        return;
+    }
+    let cases = cases();
+    hold(&cases, &completed_by_fish(&lines(&cases)));
+}
+
+#[test]
+fn zsh_completes_commands_flags_and_words() {
+    if !can_run("zsh", &["zsh", "--version"]) {
+        return;
+    }
+    for (line, wanted) in [
+        ("irsa-sidecar serve --imds ", "off*optional*required"),
+        ("irsa-sidecar serv", "irsa-sidecar serve"),
+        ("irsa-sidecar doctor --trust-p", "irsa-sidecar doctor --trust-policy"),
+        ("irsa-sidecar serve --roles-file Cargo.t", "Cargo.toml"),
+        ("irsa-sidecar exec -- basenam", "basename"),
+    ] {
+        completed_by_zsh(line, wanted);
+    }
+}
+
+type Case = (String, BTreeSet<String>);
+
+/// Lines, each with all that is to be offered at its end.
+fn cases() -> Vec<Case> {
     let program = definition();
     let mut cases = Vec::new();
     for command in commands(&program) {
@@ -50,25 +91,30 @@ fn bash_completes_every_command_flag_word_and_file() {
                 flag.get_possible_values().iter().map(|word| word.get_name().to_owned()).collect();
             let is_file = flag.get_value_hint() == ValueHint::FilePath;
             let (begun, wanted) = match words.is_empty() {
-                false => (String::new(), words),
-                true if is_file => ("Cargo.t".to_owned(), ["Cargo.toml".to_owned()].into()),
-                // As it is: no file is taken for it.
-                true => ("Cargo.t".to_owned(), ["Cargo.t".to_owned()].into()),
+                false => ("", words),
+                true if is_file => ("Cargo.t", ["Cargo.toml".to_owned()].into()),
+                // No file is taken for it.
+                true => ("Cargo.t", BTreeSet::new()),
             };
             cases.push((format!("{line} --{long} {begun}"), wanted));
         }
     }
     cases.push((format!("{NAME} ser"), ["serve".to_owned()].into()));
-    cases.push((format!("{NAME} exec --wait 1m -- basenam"), ["basename".to_owned()].into()));
-    let lines: Vec<&str> = cases.iter().map(|(line, _)| &**line).collect();
-    let completed = completed_by_bash(&lines);
-    assert_eq!(completed.len(), cases.len());
-    for ((line, wanted), completed) in cases.iter().zip(completed) {
-        assert_eq!(completed, *wanted, "{line}");
-    }
     for words in ["off optional required", "text json", "Always IfNotPresent Never", "process env"] {
         let words: BTreeSet<String> = words.split(' ').map(str::to_owned).collect();
         assert!(cases.iter().any(|(_, wanted)| words.is_subset(wanted)), "{words:?} must be offered");
+    }
+    cases
+}
+
+fn lines(cases: &[Case]) -> Vec<&str> {
+    cases.iter().map(|(line, _)| &**line).collect()
+}
+
+fn hold(cases: &[Case], completed: &[BTreeSet<String>]) {
+    assert_eq!(completed.len(), cases.len());
+    for ((line, wanted), completed) in cases.iter().zip(completed) {
+        assert_eq!(completed, wanted, "{line}");
     }
 }
 
@@ -97,6 +143,52 @@ fn completed_by_bash(lines: &[&str]) -> Vec<BTreeSet<String>> {
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
     assert!(told.is_empty(), "{told}");
     offered.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+/// What fish offers, without the descriptions.
+fn completed_by_fish(lines: &[&str]) -> Vec<BTreeSet<String>> {
+    let script = "
+        source docs/completions/irsa-sidecar.fish
+        for line in $argv
+            complete -C $line
+            echo
+        end";
+    let mut fish = process::Command::new("fish");
+    fish.args(["--no-config", "-c", script]).args(lines).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = fish.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.is_empty(), "{told}");
+    let offered = String::from_utf8(output.stdout).unwrap();
+    let word = |line: &str| line.split('\t').next().map(str::to_owned);
+    let of_one = |text: &str| text.lines().filter_map(word).collect();
+    // An empty line ends each.
+    let mut all: Vec<BTreeSet<String>> = Vec::new();
+    let mut rest = &*offered;
+    while !rest.is_empty() {
+        let (text, after) = match rest.strip_prefix('\n') {
+            Some(after) => ("", after),
+            None => rest.split_once("\n\n").expect("an empty line ends each"),
+        };
+        all.push(of_one(text));
+        rest = after;
+    }
+    all
+}
+
+/// Types the line and two TABs into a zsh on a terminal, and waits until that is seen: words in their order, with `*` between.
+fn completed_by_zsh(line: &str, wanted: &str) {
+    let script = r#"
+        zmodload zsh/zpty
+        zpty shell zsh -f -i
+        zpty -w shell 'PROMPT=; fpath=($PWD/docs/completions $fpath); autoload -U compinit; compinit -D -u; print READY''ED'
+        zpty -r -m shell found '*READYED*' || exit
+        zpty -w -n shell "$1"$'\t\t'
+        zpty -r -m shell found "*$2*" && print -r -- "$found"
+        "#;
+    let mut zsh = process::Command::new("timeout");
+    zsh.args(["60", "zsh", "-f", "-c", script, "zsh", line, wanted]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = zsh.env("HOME", env!("CARGO_TARGET_TMPDIR")).output().unwrap();
+    assert!(output.status.success(), "{line}: never {wanted}: {output:?}");
 }
 
 /// The program's own definition, and that of each command.
