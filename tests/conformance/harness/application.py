@@ -46,6 +46,17 @@ class Application:
     def end(self):
         self._children.end(self._child)
 
+    def leave(self, how=None):
+        """Its exit status, when its input ends or on that signal."""
+        if how is None:
+            self._child.stdin.close()
+        else:
+            self._child.send_signal(how)
+        try:
+            return self._child.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"for {PATIENCE:.0f} s it did not end: {self.errors()}") from None
+
     def _answer(self):
         try:
             line = self._answers.get(timeout=PATIENCE)

@@ -28,6 +28,7 @@ def parse(rows, description):
     parser.add_argument("--coexistence", action="store_true", help="only: whose credentials does a modern SDK use")
     parser.add_argument("--roles", action="store_true", help="only: several roles in one pod")
     parser.add_argument("--process", action="store_true", help="only: the program as credential_process of an AWS CLI")
+    parser.add_argument("--exec", action="store_true", help="only: as the command of irsa-sidecar exec")
     parser.add_argument("--race", action="store_true", help="only: client and sidecar start at the same moment")
     parser.add_argument("--binary", type=Path, metavar="PATH", help="default: irsa-sidecar in target/release, else debug")
     parser.add_argument("--emulator", type=Path, metavar="PATH", help="default: sts-emulator, likewise")
@@ -42,8 +43,8 @@ def parse(rows, description):
         parser.error(f"no such row: {', '.join(sorted(unknown))}; --list names them")
     if arguments.jobs < 1:
         parser.error(f"--jobs {arguments.jobs}: at least 1")
-    if arguments.coexistence + arguments.process + arguments.race + arguments.roles > 1:
-        parser.error("one of --coexistence, --process, --race and --roles")
+    if arguments.coexistence + arguments.exec + arguments.process + arguments.race + arguments.roles > 1:
+        parser.error("one of --coexistence, --exec, --process, --race and --roles")
     arguments.named = bool(arguments.rows or arguments.language)
     if arguments.write and arguments.named:
         parser.error("--write needs all rows: leave ROW and --language out")

@@ -1,7 +1,8 @@
 """The scenarios beside the matrix: who wins in a pod with web identity, who is ready first, several roles in one
-pod, the program as `credential_process`."""
+pod, the program as `credential_process`, and around a command."""
 
 from harness.markdown import head, line
+from harness import wrapping
 from harness.process import COLUMNS
 
 PRECEDENCE_HEAD = head("client", "web identity's variables and FULL_URI", "FULL_URI alone")
@@ -14,6 +15,7 @@ PROCESS_HEAD = head(
     "STS down",
     "no token",
 )
+EXEC_HEAD = head("client", "start, beside other keys", "rotation, refresh", "STS down", "end")
 RACE_HEAD = head("client", "endpoint", "client up", "sidecar holds credentials", "first answer", "calls that failed before")
 
 
@@ -25,6 +27,10 @@ def precedence_line(row, found):
 def process_line(row, found):
     uses = found.get("uses", {})
     return line(row.name, *(uses.get(column, "✗") for column in COLUMNS))
+
+
+def exec_line(row, found):
+    return line(row.name, *("✔" if found["passed"].get(column) else "✗" for column in wrapping.COLUMNS))
 
 
 def race_line(row, found):

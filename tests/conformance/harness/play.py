@@ -19,9 +19,11 @@ from harness.process import Processing
 from harness.race import Racing
 from harness.sharing import Sharing
 from harness.storing import Storing
+from harness.wrapping import Wrapping
 
 PLAYS = {
     "emulator": Asking,
+    "exec": Wrapping,
     "minio": Storing,
     "coexistence": Coexisting,
     "process": Processing,

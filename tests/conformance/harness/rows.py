@@ -50,6 +50,11 @@ class Row:
         return self.endpoint == "container" and self.described.get("roles", False)
 
     @property
+    def is_wrapped(self):
+        """Whether it is tried as the command of `exec`; clients.json has what that takes in its environment."""
+        return self.endpoint == "container" and "exec" in self.described
+
+    @property
     def starts_processes(self):
         """Whether the README's `credential_process` is tried with it."""
         return self.endpoint == "container" and self.described.get("process", False)
