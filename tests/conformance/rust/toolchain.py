@@ -38,7 +38,7 @@ def install(package, directory):
         doing = f"building {wanted.name} (rustc {version})"
         with beside(wanted, doing, f"debug/conformance-{package}") as scratch:
             cargo = ["cargo", "build", "--quiet", "--locked", "--target-dir", str(scratch)]
-            step([*cargo, "--config", f"env.CONFORMANCE_RUSTC='{version}'"], HERE / package)
+            step([*cargo, "--config", f"env.CONFORMANCE_RUSTC='{version}'"], HERE / package, {"CARGO_PROFILE_DEV_DEBUG": "false"})
     return wanted
 
 
