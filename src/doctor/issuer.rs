@@ -11,6 +11,7 @@ use crate::doctor::finding::Finding;
 use crate::doctor::finding::Severity::Note;
 use crate::doctor::finding::Severity::Warning;
 use crate::doctor::partitions;
+use crate::doctor::partitions::Partition;
 use crate::sts::ErrorKind;
 use crate::sts::ExchangeError;
 use crate::sts::client::CertificateFault;
@@ -114,7 +115,9 @@ fn thumbprint(issuer: &str, has_bundle: bool) -> &'static str {
     let Some(host) = issuer.strip_prefix("https://").and_then(|rest| rest.split('/').next()) else {
         return "";
     };
-    let is_eks = host.starts_with("oidc.eks.") && partitions::of_host(host).is_some();
+    // The isolated partitions have authorities of their own.
+    let is_public = |partition: &Partition| !partition.name.starts_with("aws-iso");
+    let is_eks = host.starts_with("oidc.eks.") && partitions::of_host(host).is_some_and(is_public);
     match (is_eks, has_bundle) {
         (true, _) => {
             " EKS's certificate is of a public authority: IAM does not look at the provider's thumbprint."
@@ -172,6 +175,8 @@ mod tests {
     fn says_of_the_thumbprint_no_more_than_is_known() {
         for (issuer, has_bundle, expected) in [
             ("https://oidc.eks.eu-central-1.amazonaws.com/id/ABC", true, "EKS's certificate"),
+            ("https://oidc.eks.cn-north-1.amazonaws.com.cn/id/ABC", true, "EKS's certificate"),
+            ("https://oidc.eks.us-iso-east-1.c2s.ic.gov/id/ABC", true, ""),
             ("https://oidc.example.com/prod", false, "if that is a public one"),
             ("https://oidc.eks.example.com", false, "if that is a public one"),
             ("https://oidc.example.com", true, ""),

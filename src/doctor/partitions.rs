@@ -1,6 +1,7 @@
 //! AWS's partitions, and whose an endpoint is.
 //!
-//! The names are those of the SDKs' own table (`partitions.json` of botocore, `endpoint_lib/partition.rs` of aws-sdk-sts).
+//! The names are those of the SDKs' own table (`partitions.json` of botocore, `src/endpoint_lib.rs` of aws-sdk-sts), and of
+//! docs/settings.md.
 
 /// One knows no other's roles, accounts or providers.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +69,10 @@ mod tests {
             ("sts.us-isob-east-1.sc2s.sgov.gov", Some("aws-iso-b")),
             ("sts.eu-isoe-west-1.cloud.adc-e.uk", Some("aws-iso-e")),
             ("sts.us-isof-south-1.csp.hci.ic.gov", Some("aws-iso-f")),
+            ("sts.us-iso-east-1.api.aws.ic.gov", Some("aws-iso")),
+            ("sts.us-isob-east-1.api.aws.scloud", Some("aws-iso-b")),
+            ("sts.eu-isoe-west-1.api.cloud-aws.adc-e.uk", Some("aws-iso-e")),
+            ("sts.us-isof-south-1.api.aws.hci.ic.gov", Some("aws-iso-f")),
             ("sts.example.com", None),
             ("amazonaws.com.example.com", None),
             ("notamazonaws.com", None),

@@ -64,7 +64,6 @@ fn zsh_completes_commands_flags_and_words() {
         ("irsa-sidecar serve --imds ", "off*optional*required"),
         ("irsa-sidecar serv", "irsa-sidecar serve"),
         ("irsa-sidecar doctor --trust-p", "irsa-sidecar doctor --trust-policy"),
-        ("irsa-sidecar serve --roles-file Cargo.t", "Cargo.toml"),
         ("irsa-sidecar exec -- basenam", "basename"),
     ] {
         completed_by_zsh(line, wanted);
@@ -156,6 +155,7 @@ fn completed_by_fish(lines: &[&str]) -> Vec<BTreeSet<String>> {
     let mut fish = process::Command::new("fish");
     fish.args(["--no-config", "-c", script]).args(lines).current_dir(env!("CARGO_MANIFEST_DIR"));
     let output = fish.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.is_empty(), "{told}");
     let offered = String::from_utf8(output.stdout).unwrap();

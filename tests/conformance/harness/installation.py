@@ -30,7 +30,7 @@ def cache():
 
 def binary(path):
     if not os.access(path, os.X_OK) or path.is_dir():
-        raise Unavailable(f"{path} is not an executable file; build it with `cargo build --workspace`")
+        raise Unavailable(f"{path} is not an executable file; build it with `cargo build --workspace`, or `make images`")
     return str(path.resolve())
 
 

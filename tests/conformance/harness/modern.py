@@ -30,7 +30,7 @@ def process_line(row, found):
 
 
 def exec_line(row, found):
-    return line(row.name, *("✔" if found["passed"].get(column) else "✗" for column in wrapping.COLUMNS))
+    return line(row.name, *("✔" if found.get("passed", {}).get(column) else "✗" for column in wrapping.COLUMNS))
 
 
 def race_line(row, found):

@@ -10,10 +10,11 @@
 
 import signal
 import time
+import traceback
 from dataclasses import asdict, dataclass, field
 
 from harness.application import Application
-from harness.children import PATIENCE, Command, Failed
+from harness.children import PATIENCE, Command, Failed, Stopped
 from harness.endpoints import REGION
 from harness.relay import Relay
 from harness.stage import Stage
@@ -36,17 +37,30 @@ class Wrapping:
     def __init__(self, children, spec):
         self._children, self._spec = children, spec
         self._outcome = Outcome()
+        self._running = None
 
     def run(self):
-        self._set_up()
-        for name in [*COLUMNS, "secrets"]:
-            try:
-                getattr(self, f"_{name}")()
-                self._outcome.passed[name] = True
-            except (Failed, OSError) as failure:
-                self._outcome.passed[name] = False
-                self._outcome.complaints.append(f"{self._spec['row']}, exec, {name}: {failure}")
+        if self._column("set_up"):
+            for name in [*COLUMNS, "secrets"]:
+                self._outcome.passed[name] = self._column(name)
         return self._outcome
+
+    def _column(self, name):
+        try:
+            getattr(self, f"_{name}")()
+        except Stopped:
+            raise
+        except (Failed, OSError) as failure:
+            self._complain(name, str(failure))
+        except Exception:
+            self._complain(name, traceback.format_exc())
+        else:
+            return True
+        return False
+
+    def _complain(self, name, why):
+        said = self._running.errors().splitlines()[-25:] if self._running else []
+        self._outcome.complaints.append("\n".join([f"{self._spec['row']}, exec, {name}: {why.strip()}", *said]))
 
     def _set_up(self):
         self._stage = Stage.set(self._children, self._spec)
@@ -57,6 +71,9 @@ class Wrapping:
         shared.parent.mkdir(parents=True)
         shared.write_text("\n".join(["[default]", *(f"{name.lower()} = {value}" for name, value in OTHER.items()), ""]))
         self._running = self._client("client")
+        for package, version in self._spec["versions"].items():
+            found = self._running.versions.get(package)
+            must(found == version, f"this is {package} {found}, not {version}")
 
     # ---- The columns ----
 
@@ -75,7 +92,6 @@ class Wrapping:
         finally:
             before = len(self._sts.issued())
             self._sts.open()
-        self._stage.emulator.rotate_token()
         self._comes_to_use(lambda: self._sts.issued()[before:], "STS is back")
 
     def _end(self):
