@@ -1,5 +1,6 @@
 //! Connections: accepted until asked to stop, with or without TLS; no error ends the loop.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::Ipv4Addr;
@@ -8,7 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Request;
+use hyper::Version;
 use hyper::body::Incoming;
+use hyper::header::CONNECTION;
+use hyper::header::HeaderValue;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
@@ -82,6 +86,7 @@ pub(super) async fn run<H: Handler>(
 ) {
     let connections = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let leaving = phase.clone();
     let accept = async {
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -89,7 +94,8 @@ pub(super) async fn run<H: Handler>(
                 Ok((stream, _)) => {
                     let certificate = certificate.as_ref().map(|served| served.borrow().config.clone());
                     let acceptor = certificate.map(TlsAcceptor::from);
-                    spawn(connection(stream, acceptor, handler.clone(), connections.watcher(), place));
+                    let handler = Leaving { handler: handler.clone(), phase: leaving.clone() };
+                    spawn(connection(stream, acceptor, handler, connections.watcher(), place));
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a connection could not be accepted");
@@ -106,10 +112,31 @@ pub(super) async fn run<H: Handler>(
     connections.shutdown().await;
 }
 
+/// Once it drains, it tells each client to take another connection next time.
+///
+/// The API server speaks HTTP/1.1 with webhooks, keeps its connections, and does not repeat a review that was written into one
+/// as that was closed: a pod would be refused with `EOF`. HTTP/2 has GOAWAY, which hyper sends.
+#[derive(Clone)]
+struct Leaving<H> {
+    handler: H,
+    phase: watch::Receiver<Phase>,
+}
+
+impl<H: Handler> Leaving<H> {
+    async fn handle(self, request: Request<Incoming>) -> Result<Reply, Infallible> {
+        let has_goaway = request.version() >= Version::HTTP_2;
+        let mut reply = self.handler.handle(request).await;
+        if !has_goaway && *self.phase.borrow() != Phase::Running {
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(reply)
+    }
+}
+
 async fn connection<H: Handler>(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
-    handler: H,
+    handler: Leaving<H>,
     watcher: Watcher,
     place: OwnedSemaphorePermit,
 ) {
@@ -126,7 +153,7 @@ async fn connection<H: Handler>(
 
 async fn speak<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
-    handler: H,
+    handler: Leaving<H>,
     watcher: Watcher,
 ) {
     let mut protocol = Builder::new(TokioExecutor::new());
@@ -137,10 +164,7 @@ async fn speak<H: Handler>(
         .keep_alive_interval(PING)
         .keep_alive_timeout(HANDSHAKE)
         .max_concurrent_streams(256);
-    let service = service_fn(move |request| {
-        let handler = handler.clone();
-        async move { Ok::<_, std::convert::Infallible>(handler.handle(request).await) }
-    });
+    let service = service_fn(move |request| handler.clone().handle(request));
     let connection = protocol.serve_connection(TokioIo::new(stream), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended");
@@ -151,4 +175,57 @@ async fn speak<H: Handler>(
 #[allow(clippy::disallowed_methods)] // this is the door
 fn spawn(connection: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(connection);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use tokio::io::AsyncReadExt;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[derive(Clone)]
+    struct Answering;
+
+    impl Handler for Answering {
+        async fn handle(&self, _: Request<Incoming>) -> Reply {
+            Reply::new(Full::new(Bytes::from_static(b"done")))
+        }
+    }
+
+    #[tokio::test]
+    async fn once_it_drains_every_answer_ends_its_connection() {
+        let (phase, phases) = watch::channel(Phase::Running);
+        let listener = bind((Ipv4Addr::LOCALHOST, 0).into(), false).unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = async {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let first = ask(&mut stream).await;
+            assert!(!first.to_ascii_lowercase().contains("connection: close"), "{first}");
+            phase.send_replace(Phase::Draining);
+            let second = ask(&mut stream).await;
+            assert!(second.to_ascii_lowercase().contains("connection: close"), "{second}");
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+            let third = ask(&mut TcpStream::connect(address).await.unwrap()).await;
+            assert!(third.starts_with("HTTP/1.1 200 "), "{third}");
+            phase.send_replace(Phase::Stopping);
+        };
+        tokio::join!(run(listener, None, Answering, phases), client);
+    }
+
+    async fn ask(stream: &mut TcpStream) -> String {
+        stream
+            .write_all(b"POST /inject HTTP/1.1\r\nhost: webhook\r\ncontent-length: 0\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"done") {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "{answer:?}");
+        }
+        String::from_utf8(answer).unwrap()
+    }
 }
