@@ -20,6 +20,7 @@ IMAGES := target/images
 
 # What the SDKs are held against: the program of the image, as CI does, or one of this machine's own.
 PROGRAM ?= target/release/irsa-sidecar
+BUILT := programs $(if $(filter target/release/%,$(PROGRAM)),build)
 CONFORMANCE := tests/conformance/run --binary $(PROGRAM) --emulator target/debug/sts-emulator
 
 LANGUAGES := go java javascript python ruby rust tools
@@ -74,12 +75,12 @@ programs:
 	cargo build --locked --workspace --all-features --bins --tests
 
 .PHONY: conformance
-conformance: programs $(if $(filter target/release/%,$(PROGRAM)),build) ## real old SDKs against the real binary; conformance-java and so on for one language
+conformance: $(BUILT) ## real old SDKs against the real binary; conformance-java and so on for one language
 	$(CONFORMANCE)
 
 # One language's rows alone.
 .PHONY: $(LANGUAGES:%=conformance-%)
-$(LANGUAGES:%=conformance-%): conformance-%: programs $(if $(filter target/release/%,$(PROGRAM)),build)
+$(LANGUAGES:%=conformance-%): conformance-%: $(BUILT)
 	$(CONFORMANCE) --language $*
 
 .PHONY: conformance-clients

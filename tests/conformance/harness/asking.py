@@ -54,7 +54,7 @@ class Asking(Story):
             must(self.stage.emulator.verified() > verified, f"{why}: STS did not see a good signature")
         else:
             application.call("list", endpoint=self._witness.url)
-        return self.used(self._witness, seen)
+        return self.used(self._witness, self.sidecar.sts, seen)
 
     def _start(self):
         self.works(self.running, "start")

@@ -1,8 +1,8 @@
 """The scenarios beside the matrix: who wins in a pod with web identity, who is ready first, several roles in one
 pod, the program as `credential_process`, and around a command."""
 
-from harness.markdown import head, line
 from harness import wrapping
+from harness.markdown import head, line
 from harness.process import COLUMNS
 
 PRECEDENCE_HEAD = head("client", "web identity's variables and FULL_URI", "FULL_URI alone")

@@ -37,7 +37,7 @@ class Storing(Story):
     def works(self, application, why):
         seen = len(self._witness.signed_with())
         stores(application, self._witness.url, BUCKET, why)
-        return self.used(self._witness, seen, requests=2)
+        return self.used(self._witness, self.sidecar.sts, seen, requests=2)
 
     def _start(self):
         where = {"endpoint": self._witness.url}

@@ -166,12 +166,12 @@ class Story:
             self.must_come_to_use(self.running, new, "after-restart")
         self.started_now_must_use(new, "after-restart")
 
-    def used(self, witness, seen, requests=1):
-        """The keys of the signed requests since; each must be one that STS gave the sidecar."""
+    def used(self, witness, sts, seen, requests=1):
+        """The keys of the signed requests since; each must be one that this STS gave out."""
         keys = witness.signed_with()[seen:]
         must(len(keys) >= requests, f"{len(keys)} signed requests were seen, not {requests}")
-        strange = set(keys) - set(self.sidecar.sts.issued())
-        must(not strange, f"requests were signed with {', '.join(strange)}, which the sidecar's STS did not give out")
+        strange = set(keys) - set(sts.issued())
+        must(not strange, f"requests were signed with {', '.join(strange)}, which its STS did not give out")
         return keys
 
 
